@@ -1,0 +1,226 @@
+//! Time limits on any future: [`timeout`] and [`deadline`].
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use pin_project_lite::pin_project;
+use tokio::time::{Instant, Sleep};
+
+use crate::reason::{Reason, ReasonKind};
+
+/// Gives `future` at most the time `limit`.
+///
+/// A future that is ready at its first poll costs neither a look at the clock nor a timer, and its value is never late, not even
+/// with a limit of zero. The time runs from the end of that first poll. From then on the clock is looked at *before* the
+/// future, so that what comes late is late, also where the task was held up and could not look in time; at the very instant
+/// of the limit a value that is ready still wins. A limit past what the clock can say is none.
+///
+/// The future is dropped before the error is returned.
+///
+/// # Errors
+/// [`TimeoutError`], if the time was up.
+///
+/// # Cancel safety
+/// Dropping it drops `future`: as cancel safe as that is.
+///
+/// # Panics
+/// If `future` is pending and there is no tokio runtime with timers; if it is polled again after it was ready.
+///
+/// ```
+/// # use std::time::Duration;
+/// # tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(async {
+/// let answer = settled::timeout(Duration::from_secs(1), async { 7 }).await;
+/// assert_eq!(answer, Ok(7));
+///
+/// let never = settled::timeout(Duration::from_secs(1), std::future::pending::<()>()).await;
+/// assert_eq!(never.unwrap_err().to_string(), "timed out after 1s");
+/// # });
+/// ```
+pub fn timeout<F: Future>(limit: Duration, future: F) -> Timeout<F> {
+    Timeout {
+        future: Some(future),
+        limit: Limit::After(limit),
+        end: None,
+        timer: None,
+    }
+}
+
+/// Gives `future` the time until `at`.
+///
+/// As [`timeout`], but the clock is looked at before the first poll already: past the deadline, `future` is never polled.
+///
+/// # Errors
+/// [`TimeoutError`], if the time was up.
+///
+/// # Cancel safety
+/// Dropping it drops `future`: as cancel safe as that is.
+///
+/// # Panics
+/// If `future` is pending and there is no tokio runtime with timers; if it is polled again after it was ready.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use tokio::time::Instant;
+/// # tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(async {
+/// let at = Instant::now() + Duration::from_secs(1);
+/// assert_eq!(settled::deadline(at, async { 7 }).await, Ok(7));
+/// tokio::time::advance(Duration::from_secs(2)).await;
+/// assert!(settled::deadline(at, async { 7 }).await.is_err());
+/// # });
+/// ```
+pub fn deadline<F: Future>(at: Instant, future: F) -> Timeout<F> {
+    Timeout {
+        future: Some(future),
+        limit: Limit::At(at),
+        end: Some(End::At(at)),
+        timer: None,
+    }
+}
+
+/// The time was up.
+///
+/// ```
+/// # use settled::{Outcome, Reason, ReasonKind, TimeoutError};
+/// # use std::time::Duration;
+/// # tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(async {
+/// let error = settled::timeout(Duration::ZERO, std::future::pending::<()>()).await.unwrap_err();
+/// assert_eq!(Reason::from(error).kind(), ReasonKind::Timeout);
+/// # });
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimeoutError {
+    limit: Limit,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Limit {
+    After(Duration),
+    At(Instant),
+}
+
+impl TimeoutError {
+    /// The limit, where it was a [`timeout`]; `None` where it was a [`deadline`].
+    #[must_use]
+    pub fn limit(&self) -> Option<Duration> {
+        match self.limit {
+            Limit::After(limit) => Some(limit),
+            Limit::At(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for TimeoutError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.limit {
+            Limit::After(limit) => write!(f, "timed out after {limit:?}"),
+            Limit::At(_) => f.write_str("the deadline has passed"),
+        }
+    }
+}
+
+impl std::error::Error for TimeoutError {}
+
+impl From<TimeoutError> for Reason {
+    fn from(error: TimeoutError) -> Self {
+        Self::new(ReasonKind::Timeout).message(error.to_string())
+    }
+}
+
+pin_project! {
+    /// The future of [`timeout`] and [`deadline`].
+    #[must_use = "futures do nothing unless polled"]
+    pub struct Timeout<F> {
+        #[pin]
+        future: Option<F>,
+        limit: Limit,
+        // When the time is up; not known before the first poll of a `timeout`.
+        end: Option<End>,
+        #[pin]
+        timer: Option<Sleep>,
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum End {
+    At(Instant),
+    /// Past what the clock can say.
+    Never,
+}
+
+impl<F> fmt::Debug for Timeout<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let done = self.future.is_none();
+        f.debug_struct("Timeout")
+            .field("limit", &self.limit)
+            .field("done", &done)
+            .finish()
+    }
+}
+
+impl<F: Future> Future for Timeout<F> {
+    type Output = Result<F::Output, TimeoutError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let polled = self.as_mut().poll_in_time(cx);
+        if polled.is_ready() {
+            self.project().future.set(None);
+        }
+        polled
+    }
+}
+
+impl<F: Future> Timeout<F> {
+    fn poll_in_time(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<F::Output, TimeoutError>> {
+        let this = self.project();
+        let future = this
+            .future
+            .as_pin_mut()
+            .expect("`Timeout` polled after it was ready");
+        let late = TimeoutError { limit: *this.limit };
+        let now = match *this.end {
+            Some(End::At(at)) => {
+                let now = Instant::now();
+                if now > at {
+                    return Poll::Ready(Err(late));
+                }
+                Some(now)
+            }
+            Some(End::Never) | None => None,
+        };
+        if let Poll::Ready(value) = future.poll(cx) {
+            return Poll::Ready(Ok(value));
+        }
+        let now = now.unwrap_or_else(Instant::now);
+        let end = *this.end.get_or_insert_with(|| End::of(*this.limit, now));
+        match end {
+            End::Never => Poll::Pending,
+            End::At(at) if now >= at => Poll::Ready(Err(late)),
+            End::At(at) => poll_timer(this.timer, at, cx).map(|()| Err(late)),
+        }
+    }
+}
+
+impl End {
+    fn of(limit: Limit, now: Instant) -> Self {
+        match limit {
+            Limit::After(limit) => now.checked_add(limit).map_or(Self::Never, Self::At),
+            Limit::At(at) => Self::At(at),
+        }
+    }
+}
+
+/// Makes the timer only now that somebody has to wait.
+fn poll_timer(mut timer: Pin<&mut Option<Sleep>>, at: Instant, cx: &mut Context<'_>) -> Poll<()> {
+    if timer.is_none() {
+        timer.set(Some(tokio::time::sleep_until(at)));
+    }
+    timer
+        .as_pin_mut()
+        .map_or(Poll::Pending, |timer| timer.poll(cx))
+}
