@@ -125,7 +125,6 @@ impl Backoff {
     /// assert!(backoff.delays(7).take(5).eq(backoff.delays(7).take(5)));
     /// assert!(backoff.delays(7).take(1000).all(|delay| delay <= Duration::from_secs(30)));
     /// ```
-    #[must_use]
     pub fn delays(&self, seed: u64) -> Delays {
         Delays {
             backoff: *self,

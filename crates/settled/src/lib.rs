@@ -8,6 +8,7 @@ mod outcome;
 mod rate_limit;
 mod reason;
 mod retry_budget;
+mod scope;
 mod semaphore;
 mod sync;
 mod timeout;
@@ -19,6 +20,7 @@ pub use outcome::{Failed, Outcome, OutcomeKind, Panic, Settle, UnknownOutcomeKin
 pub use rate_limit::RateLimit;
 pub use reason::{Reason, ReasonKind};
 pub use retry_budget::{BudgetExhausted, InvalidRetryBudget, RetryBudget};
+pub use scope::{Handle, Scope, Spawner, drained, running};
 pub use semaphore::{
     Acquire, AcquireError, AcquireOwned, OwnedPermit, Permit, Semaphore, TryAcquireError,
 };
