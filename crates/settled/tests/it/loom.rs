@@ -1,0 +1,158 @@
+//! Models of what handles wakers under a lock of its own: every interleaving of a few threads.
+//!
+//! `RUSTFLAGS="--cfg loom" cargo test -p settled --release --test it`
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, Waker};
+
+use loom::future::block_on;
+use loom::thread;
+use settled::{AcquireError, Semaphore};
+
+/// Runs the model, and fails if it did not run through at least `least` interleavings: a model of one thread proves nothing.
+fn model(least: usize, body: impl Fn() + Send + Sync + 'static) {
+    let runs = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&runs);
+    loom::model(move || {
+        count.fetch_add(1, Ordering::Relaxed);
+        body();
+    });
+    let runs = runs.load(Ordering::Relaxed);
+    println!("{runs} interleavings");
+    assert!(runs >= least, "only {runs} interleavings");
+}
+
+fn poll_once<F: Future>(future: std::pin::Pin<&mut F>) -> Poll<F::Output> {
+    future.poll(&mut Context::from_waker(Waker::noop()))
+}
+
+/// No wake-up is lost: a waiter gets what another thread releases.
+#[test]
+fn a_release_reaches_the_waiter() {
+    model(10, || {
+        let semaphore = Arc::new(Semaphore::new(1));
+        let held = semaphore.try_acquire_owned(1).unwrap();
+        let waiter = {
+            let semaphore = Arc::clone(&semaphore);
+            thread::spawn(move || block_on(async { drop(semaphore.acquire(1).await.unwrap()) }))
+        };
+        drop(held);
+        waiter.join().unwrap();
+        assert_eq!((semaphore.available(), semaphore.waiting()), (1, 0));
+    });
+}
+
+/// A waiter that is dropped while a permit is on its way to it passes that on.
+#[test]
+fn a_cancelled_waiter_passes_its_permit_on() {
+    model(10, || {
+        let semaphore = Arc::new(Semaphore::new(1));
+        let held = semaphore.try_acquire_owned(1).unwrap();
+        let quitter = {
+            let semaphore = Arc::clone(&semaphore);
+            thread::spawn(move || {
+                let mut acquire = Box::pin(semaphore.acquire(1));
+                drop(poll_once(acquire.as_mut()));
+                drop(acquire);
+            })
+        };
+        let waiter = {
+            let semaphore = Arc::clone(&semaphore);
+            thread::spawn(move || block_on(async { drop(semaphore.acquire(1).await.unwrap()) }))
+        };
+        drop(held);
+        quitter.join().unwrap();
+        waiter.join().unwrap();
+        assert_eq!((semaphore.available(), semaphore.waiting()), (1, 0));
+    });
+}
+
+/// A heavy waiter that gives up lets the light one behind it in.
+#[test]
+fn a_heavy_waiter_that_leaves_makes_way() {
+    model(10, || {
+        let semaphore = Arc::new(Semaphore::new(2));
+        let held = semaphore.try_acquire_owned(1).unwrap();
+        let mut heavy = Box::pin(semaphore.acquire_owned(2));
+        assert!(poll_once(heavy.as_mut()).is_pending());
+        let light = {
+            let semaphore = Arc::clone(&semaphore);
+            thread::spawn(move || block_on(async { drop(semaphore.acquire(1).await.unwrap()) }))
+        };
+        drop(heavy);
+        light.join().unwrap();
+        drop(held);
+        assert_eq!((semaphore.available(), semaphore.waiting()), (2, 0));
+    });
+}
+
+/// Closing while somebody gets in line, and while a permit comes back: the waiter settles, and the permit is not lost.
+#[test]
+fn a_close_settles_the_waiter() {
+    model(10, || {
+        let semaphore = Arc::new(Semaphore::new(1));
+        let held = semaphore.try_acquire_owned(1).unwrap();
+        let waiter = {
+            let semaphore = Arc::clone(&semaphore);
+            thread::spawn(move || match block_on(semaphore.acquire(1)) {
+                Ok(permit) => drop(permit),
+                Err(error) => assert_eq!(error, AcquireError::Closed),
+            })
+        };
+        let closer = {
+            let semaphore = Arc::clone(&semaphore);
+            thread::spawn(move || semaphore.close())
+        };
+        drop(held);
+        waiter.join().unwrap();
+        closer.join().unwrap();
+        assert_eq!((semaphore.available(), semaphore.waiting()), (1, 0));
+    });
+}
+
+/// A change of size against a waiter and a release: nobody hangs, and the count comes out right.
+#[test]
+fn a_resize_reaches_the_waiter() {
+    model(10, || {
+        let semaphore = Arc::new(Semaphore::new(1));
+        let held = semaphore.try_acquire_owned(1).unwrap();
+        let waiter = {
+            let semaphore = Arc::clone(&semaphore);
+            thread::spawn(move || block_on(async { drop(semaphore.acquire(1).await.unwrap()) }))
+        };
+        let resizer = {
+            let semaphore = Arc::clone(&semaphore);
+            thread::spawn(move || semaphore.resize(2))
+        };
+        drop(held);
+        waiter.join().unwrap();
+        resizer.join().unwrap();
+        assert_eq!((semaphore.available(), semaphore.waiting()), (2, 0));
+    });
+}
+
+/// Two at a limit of one: never both inside, and both get in.
+#[test]
+fn the_limit_holds() {
+    model(10, || {
+        let semaphore = Arc::new(Semaphore::new(1));
+        let inside = Arc::new(loom::sync::atomic::AtomicUsize::new(0));
+        let work = |semaphore: Arc<Semaphore>, inside: Arc<loom::sync::atomic::AtomicUsize>| {
+            block_on(async {
+                let permit = semaphore.acquire(1).await.unwrap();
+                assert_eq!(inside.fetch_add(1, Ordering::Relaxed), 0);
+                inside.fetch_sub(1, Ordering::Relaxed);
+                drop(permit);
+            });
+        };
+        let (semaphore2, inside2) = (Arc::clone(&semaphore), Arc::clone(&inside));
+        let other = thread::spawn(move || work(semaphore2, inside2));
+        work(Arc::clone(&semaphore), inside);
+        other.join().unwrap();
+        assert_eq!(semaphore.available(), 1);
+        let again = pin!(semaphore.acquire(1));
+        assert!(poll_once(again).is_ready());
+    });
+}

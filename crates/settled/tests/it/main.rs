@@ -1,0 +1,26 @@
+//! One test binary for the whole crate, one module a concept.
+
+#[cfg(not(loom))]
+mod abort;
+#[cfg(not(loom))]
+mod auto_traits;
+#[cfg(not(loom))]
+mod backoff;
+#[cfg(not(loom))]
+mod gcra;
+#[cfg(loom)]
+mod loom;
+#[cfg(not(loom))]
+mod outcome;
+#[cfg(not(loom))]
+mod rate_limit;
+#[cfg(not(loom))]
+mod retry_budget;
+#[cfg(not(loom))]
+mod scope;
+#[cfg(not(loom))]
+mod semaphore;
+#[cfg(not(loom))]
+mod steps;
+#[cfg(not(loom))]
+mod timeout;

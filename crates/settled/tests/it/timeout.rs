@@ -1,0 +1,171 @@
+use std::future::{Future, pending, ready};
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use settled::{Reason, ReasonKind, deadline, timeout};
+use tokio::sync::oneshot;
+use tokio::time::{Instant, advance, sleep};
+
+use crate::steps::{Alive, poll_once, sweep};
+
+const MS: Duration = Duration::from_millis(1);
+
+/// Outside of any runtime a timer could not even be made.
+fn without_a_runtime<F: Future>(future: F) -> Poll<F::Output> {
+    pin!(future).poll(&mut Context::from_waker(Waker::noop()))
+}
+
+#[test]
+fn what_is_ready_needs_no_timer() {
+    assert_eq!(
+        without_a_runtime(timeout(Duration::ZERO, ready(7))),
+        Poll::Ready(Ok(7))
+    );
+    assert_eq!(without_a_runtime(timeout(MS, ready(7))), Poll::Ready(Ok(7)));
+    assert_eq!(
+        without_a_runtime(deadline(Instant::now() + Duration::from_secs(60), ready(7))),
+        Poll::Ready(Ok(7))
+    );
+}
+
+#[test]
+fn no_time_at_all_needs_no_timer() {
+    let polled = without_a_runtime(timeout(Duration::ZERO, pending::<()>()));
+    assert!(matches!(polled, Poll::Ready(Err(error)) if error.limit() == Some(Duration::ZERO)));
+    let past = Instant::now();
+    assert!(matches!(
+        without_a_runtime(deadline(past, pending::<()>())),
+        Poll::Ready(Err(_))
+    ));
+}
+
+#[test]
+fn a_limit_past_the_clock_is_none_and_needs_no_timer() {
+    assert!(without_a_runtime(timeout(Duration::MAX, pending::<()>())).is_pending());
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_fires_after_the_limit_and_drops_the_future_first() {
+    let start = Instant::now();
+    let alive = Alive::default();
+    let inside = alive.clone();
+    let mut timeout = pin!(timeout(10 * MS, async move {
+        let _inside = inside;
+        pending::<()>().await;
+    }));
+    let error = timeout.as_mut().await.unwrap_err();
+    assert_eq!(start.elapsed(), 10 * MS);
+    assert_eq!(
+        alive.others(),
+        0,
+        "the timeout itself is still there, the future is not"
+    );
+    assert_eq!(error.to_string(), "timed out after 10ms");
+    assert_eq!(error.limit(), Some(10 * MS));
+    assert_eq!(Reason::from(error).kind(), ReasonKind::Timeout);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_value_in_time_is_a_value() {
+    assert_eq!(
+        timeout(10 * MS, async { sleep(9 * MS).await }).await,
+        Ok(())
+    );
+    assert_eq!(
+        deadline(Instant::now() + 10 * MS, async { sleep(9 * MS).await }).await,
+        Ok(())
+    );
+}
+
+/// The time runs from the end of the first poll, not from when the future was made.
+#[tokio::test(start_paused = true)]
+async fn the_time_runs_from_the_first_poll() {
+    let limited = timeout(10 * MS, async { sleep(9 * MS).await });
+    advance(60 * MS).await;
+    assert_eq!(limited.await, Ok(()));
+}
+
+/// A value that is there when the task gets round to look, but after the time was up, is late.
+#[tokio::test(start_paused = true)]
+async fn a_late_value_is_late() {
+    for (late, value) in [
+        (9 * MS, Ok(Ok(7))),
+        (10 * MS, Ok(Ok(7))),
+        (11 * MS, Err(())),
+    ] {
+        let (sender, receiver) = oneshot::channel();
+        let mut limited = pin!(timeout(10 * MS, receiver));
+        assert!(poll_once(limited.as_mut()).await.is_pending());
+        advance(late).await;
+        sender.send(7).unwrap();
+        assert_eq!(limited.await.map_err(drop), value, "after {late:?}");
+
+        let (sender, receiver) = oneshot::channel();
+        let mut limited = pin!(deadline(Instant::now() + 10 * MS, receiver));
+        assert!(poll_once(limited.as_mut()).await.is_pending());
+        advance(late).await;
+        sender.send(7).unwrap();
+        assert_eq!(limited.await.map_err(drop), value, "after {late:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn past_its_deadline_a_future_is_never_polled() {
+    let at = Instant::now();
+    assert_eq!(
+        deadline(at, ready(7)).await,
+        Ok(7),
+        "at the instant itself a ready value wins"
+    );
+    advance(MS).await;
+    let error = deadline(at, async { unreachable!("it was polled") })
+        .await
+        .map(|(): ()| ())
+        .unwrap_err();
+    assert_eq!(error.limit(), None);
+    assert_eq!(error.to_string(), "the deadline has passed");
+}
+
+/// A future that is ready again and again, and never gives the executor a turn of its own accord, does not outrun its limit.
+#[tokio::test(start_paused = true)]
+async fn a_busy_future_is_stopped() {
+    let mut polls = 0;
+    let limited = timeout(10 * MS, async {
+        loop {
+            polls += 1;
+            advance(MS).await;
+            tokio::task::yield_now().await;
+        }
+    });
+    assert!(limited.await.map(|(): ()| ()).is_err());
+    assert!((10..=12).contains(&polls), "{polls}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_inner_of_two_limits_fires_first() {
+    let start = Instant::now();
+    let inner = timeout(10 * MS, timeout(5 * MS, pending::<()>())).await;
+    assert_eq!(inner.unwrap().unwrap_err().limit(), Some(5 * MS));
+    assert_eq!(start.elapsed(), 5 * MS);
+}
+
+#[tokio::test(start_paused = true)]
+async fn dropped_at_any_step_it_drops_the_future() {
+    let polls = sweep(
+        Alive::default,
+        async |alive: &Alive| {
+            timeout(10 * MS, async {
+                let _inside = alive.clone();
+                for _ in 0..4 {
+                    sleep(3 * MS).await;
+                }
+            })
+            .await
+        },
+        async |_, _| advance(MS).await,
+        async |alive, polls| assert_eq!(alive.others(), 0, "after {polls} polls"),
+    )
+    .await;
+    assert_eq!(polls, 11);
+}
