@@ -59,7 +59,9 @@ pub struct Asked {
     pub status: Option<u16>,
     /// When the last request for it arrived.
     pub last: Instant,
-    /// The most requests for it that were being answered at once.
+    /// The most requests for it that were being answered at once. On a runtime of several threads a client that asks again at
+    /// once can be there a moment before the end of its last answer is counted; on one thread, or with
+    /// [`start_blocking`](super::Builder::start_blocking), it can't.
     pub most_at_once: u16,
 }
 

@@ -106,6 +106,43 @@ fn everything_comes_through_by_the_third_attempt_and_is_told() {
 }
 
 #[test]
+fn the_default_brings_everything_through_many_at_once() {
+    let api = Misbehaving::builder(seed())
+        .items(1_600)
+        .start_blocking()
+        .unwrap();
+    std::thread::scope(|scope| {
+        for lane in 0..32 {
+            let api = &api;
+            scope.spawn(move || {
+                (1..=50).for_each(|n| drop(settle(api.addr(), &format!("/item/{}", lane * 50 + n))))
+            });
+        }
+    });
+    let gone = (1..=1_600)
+        .filter(|n| api.fate(*n, 1) == Fate::Gone)
+        .count() as u64;
+    let tally = api.shutdown_blocking();
+    let totals = tally.totals();
+    assert_eq!(
+        (
+            totals.good,
+            totals.gone,
+            totals.now,
+            totals.connections.open
+        ),
+        (1_600 - gone, gone, 0, 0)
+    );
+    assert_eq!(totals.connections.opened, totals.requests);
+    assert!(
+        tally
+            .items()
+            .all(|(_, item)| item.settled == 1 && item.most_at_once == 1)
+    );
+    assert!((2..=32).contains(&totals.most_at_once), "{totals:?}");
+}
+
+#[test]
 fn the_same_seed_is_the_same_trouble() {
     let seed = seed();
     let run = |seed| {
