@@ -1,4 +1,5 @@
-//! `cargo xtask bench fetch | spawn | list`: builds what is measured, then becomes the harness of settled-bench.
+//! `cargo xtask bench fetch | spawn | list`: builds what is measured, then becomes the harness of
+//! settled-bench.
 
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -13,8 +14,8 @@ const PROFILE: [&str; 3] = [
 ];
 
 /// Builds settled (unless `--settled PATH` names another binary), the references and the harness,
-/// and runs it with
-/// `args`. Returns only if that failed: the harness takes this process over, so that Ctrl-C is its own to handle.
+/// and runs it with `args`. Returns only if that failed: the harness takes this process over, so
+/// that Ctrl-C is its own to handle.
 pub(crate) fn run(args: &[String]) -> Result<(), String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let target = target_dir(&root);

@@ -10,7 +10,7 @@
 //! | [`server`], [`nginx`] | the loopback server that counts what it served |
 //! | [`fetch`], [`spawn`], [`list`] | the three benches |
 //! | [`rounds`] | every tool in turn, several times |
-//! | [`figures`], [`table`], [`machine`] | medians, ratios, how they are shown, and where measured |
+//! | [`figures`], [`table`], [`machine`] | medians, ratios, tables, the machine |
 //! | [`reference`] | what the reference programs of `src/bin` share |
 //!
 //! The rules of every figure: ratios within one run on one machine; medians over rounds in which

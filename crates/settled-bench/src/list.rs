@@ -1,5 +1,6 @@
-//! `bench list`: does a tool stream its list? Each gets ten million jobs; what counts is when it starts the first one
-//! and how much memory it took by then and three seconds later, and the same again after a crash.
+//! `bench list`: does a tool stream its list? Each gets ten million jobs; what counts is when it
+//! starts the first one and how much memory it took by then and three seconds later, and the same
+//! again after a crash.
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};

@@ -1,8 +1,8 @@
 //! The floor of bulk GET: a thread per core, plain epoll, request bytes and header scan written by
 //! hand.
 //!
-//! `http_epoll FILE CONCURRENCY OUT`: one JSONL line per response. No TLS, redirects, chunked bodies or retries, and
-//! any failure ends it: it only shows what the kernel allows.
+//! `http_epoll FILE CONCURRENCY OUT`: one JSONL line per response. No TLS, redirects, chunked
+//! bodies or retries, and any failure ends it: it only shows what the kernel allows.
 
 use std::error::Error;
 use std::fs::File;

@@ -1,10 +1,10 @@
 //! The "1" of bulk GET: hyper, one current-thread runtime per core, one task per connection that
 //! keeps it alive.
 //!
-//! `http_hyper FILE CONCURRENCY OUT`: gets every URL of FILE and writes one JSONL line per response to OUT. It does
-//! what every bulk client has to do and nothing else: no ids, retries, timeouts or limits; the
-//! first failure ends it. Only the HOST:PORT of the first line is used; the threads share one
-//! buffered reader of the list.
+//! `http_hyper FILE CONCURRENCY OUT`: gets every URL of FILE and writes one JSONL line per response
+//! to OUT. It does what every bulk client has to do and nothing else: no ids, retries, timeouts or
+//! limits; the first failure ends it. Only the HOST:PORT of the first line is used; the threads
+//! share one buffered reader of the list.
 
 use std::cell::RefCell;
 use std::error::Error;

@@ -1,6 +1,7 @@
 //! reqwest and `buffer_unordered`, the way most Rust programs do it.
 //!
-//! `http_reqwest FILE CONCURRENCY OUT`: one JSONL line per response; a failed request is a line with status 0.
+//! `http_reqwest FILE CONCURRENCY OUT`: one JSONL line per response; a failed request is a line
+//! with status 0.
 
 use std::error::Error;
 use std::fs::File;

@@ -1,6 +1,7 @@
 //! As `http_epoll`, over io_uring: linked send and receive, one `submit_and_wait` per turn.
 //!
-//! `http_uring FILE CONCURRENCY OUT`. It needs a kernel that allows io_uring with deferred task work (6.1 or later).
+//! `http_uring FILE CONCURRENCY OUT`. It needs a kernel that allows io_uring with deferred task
+//! work (6.1 or later).
 
 use std::error::Error;
 use std::fs::File;
@@ -28,8 +29,8 @@ const SEND: u64 = u64::MAX;
 
 /// A keep-alive connection with one request under way.
 ///
-/// `request` and `response` are what the kernel reads and writes while an operation is under way. Both live on the
-/// heap, are never reallocated then, and outlive the ring: see `on_core`.
+/// `request` and `response` are what the kernel reads and writes while an operation is under way.
+/// Both live on the heap, are never reallocated then, and outlive the ring: see `on_core`.
 struct Connection {
     stream: TcpStream,
     id: usize,

@@ -1,7 +1,7 @@
 //! A thread per slot, `posix_spawn` and `waitpid`: what libc allows.
 //!
-//! `spawn_posix N JOBS null|pipe COMMAND`. With `pipe` one pipe takes standard output and error of the child and is
-//! read to its end before the child is waited for.
+//! `spawn_posix N JOBS null|pipe COMMAND`. With `pipe` one pipe takes standard output and error of
+//! the child and is read to its end before the child is waited for.
 
 use std::error::Error;
 use std::ffi::{CString, c_char};

@@ -1,6 +1,7 @@
 //! `tokio::process`, a task a job behind a semaphore: the way most Rust programs do it.
 //!
-//! `spawn_tokio N JOBS null|pipe COMMAND`. With `pipe` standard output and error are captured, as a real tool must.
+//! `spawn_tokio N JOBS null|pipe COMMAND`. With `pipe` standard output and error are captured, as a
+//! real tool must.
 
 use std::error::Error;
 use std::process::Stdio;

@@ -6,19 +6,16 @@ use std::process::Command;
 use settled_bench::spawn::write_script;
 use tempfile::TempDir;
 
-fn programs() -> Vec<&'static str> {
-    let mut programs = vec![
-        env!("CARGO_BIN_EXE_spawn_vfork"),
-        env!("CARGO_BIN_EXE_spawn_posix"),
-    ];
+const PROGRAMS: &[&str] = &[
+    env!("CARGO_BIN_EXE_spawn_vfork"),
+    env!("CARGO_BIN_EXE_spawn_posix"),
     #[cfg(feature = "peers")]
-    programs.push(env!("CARGO_BIN_EXE_spawn_tokio"));
-    programs
-}
+    env!("CARGO_BIN_EXE_spawn_tokio"),
+];
 
 #[test]
 fn every_job_runs_once() {
-    for program in programs() {
+    for program in PROGRAMS {
         for how in ["null", "pipe"] {
             let dir = TempDir::new().unwrap();
             let (script, ran) = (dir.path().join("job"), dir.path().join("ran"));
@@ -43,7 +40,7 @@ fn every_job_runs_once() {
 
 #[test]
 fn a_job_that_fails_is_not_counted_as_done() {
-    for program in programs() {
+    for program in PROGRAMS {
         let done = Command::new(program)
             .args(["3", "2", "pipe", "/bin/false"])
             .output()
@@ -65,7 +62,7 @@ fn children_start_with_no_signal_blocked() {
         "grep -q 'SigBlk:.*0000000000000000' /proc/self/status",
     )
     .unwrap();
-    for program in programs() {
+    for program in PROGRAMS {
         let done = Command::new(program)
             .args(["3", "2", "pipe"])
             .arg(&script)
