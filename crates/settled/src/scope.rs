@@ -43,7 +43,7 @@ pub struct Scope {
     shared: Arc<Shared>,
 }
 
-/// Starts tasks in a [`Scope`], also from inside of its tasks. It does not keep the scope open.
+/// Starts tasks in a [`Scope`], or stops all of them, also from inside of its tasks. It does not keep the scope open.
 ///
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -329,6 +329,11 @@ impl Spawner {
         start(&self.shared, future, |child| {
             drop(tokio::task::spawn_local(child))
         })
+    }
+
+    /// Stops the whole scope: [`Scope::abort`], from inside of it or while it is being joined.
+    pub fn abort(&self, reason: impl Into<Reason>) -> bool {
+        self.shared.controller.abort(reason)
     }
 
     /// The scope's [`signal`](Scope::signal).

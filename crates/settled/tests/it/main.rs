@@ -1,4 +1,5 @@
 //! One test binary for the whole crate, one module a concept.
+#![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
 #[cfg(not(loom))]
 mod abort;

@@ -1,7 +1,6 @@
 use std::cell::RefCell;
 use std::pin::pin;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
 use settled::{InvalidRate, RateLimit};
