@@ -45,7 +45,7 @@ pub enum Id {
 }
 
 /// What a job's outcome line shows as its `input`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Input {
     /// UTF-8 text.
     Text(Box<str>),

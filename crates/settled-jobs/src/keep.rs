@@ -31,8 +31,17 @@ impl Keep {
     /// stream goes to the file `name` in it.
     #[must_use]
     pub fn new(inline: usize, dir: Option<Arc<Path>>, name: impl FnOnce() -> String) -> Self {
-        let spill = dir.map(|dir| Spill { dir, name: name(), file: None });
-        Self { inline, spill, kept: Vec::new(), total: 0 }
+        let spill = dir.map(|dir| Spill {
+            dir,
+            name: name(),
+            file: None,
+        });
+        Self {
+            inline,
+            spill,
+            kept: Vec::new(),
+            total: 0,
+        }
     }
 
     /// Bytes seen so far.
@@ -72,9 +81,17 @@ impl Keep {
                 let path = spill.dir.join(&spill.name);
                 fs::rename(spill.partial(), &path)?;
                 spill.file = None;
-                Ok(Kept { bytes: Vec::new(), total, file: Some(path) })
+                Ok(Kept {
+                    bytes: Vec::new(),
+                    total,
+                    file: Some(path),
+                })
             }
-            _ => Ok(Kept { bytes: std::mem::take(&mut self.kept), total, file: None }),
+            _ => Ok(Kept {
+                bytes: std::mem::take(&mut self.kept),
+                total,
+                file: None,
+            }),
         }
     }
 }
@@ -91,7 +108,11 @@ impl Spill {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+        let file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&path)?;
         Ok(self.file.insert(file))
     }
 }
@@ -126,7 +147,11 @@ impl Kept {
     /// Writes the member(s) of this stream into a JSON object: `name`, `name_base64` or `name_file`.
     ///
     /// Text that was cut in the middle of a character is still text: the torn character is left out.
-    pub(crate) fn members<M: SerializeMap>(&self, map: &mut M, names: [&'static str; 3]) -> Result<(), M::Error> {
+    pub(crate) fn members<M: SerializeMap>(
+        &self,
+        map: &mut M,
+        names: [&'static str; 3],
+    ) -> Result<(), M::Error> {
         if let Some(path) = &self.file {
             return map.serialize_entry(names[2], &path.to_string_lossy());
         }

@@ -8,7 +8,9 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use crate::keep::Kept;
 
 /// Why a try, or a job, did not succeed. The list is closed: scripts may match on it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum ErrorKind {
     /// The line could not be read as a job.
@@ -124,12 +126,21 @@ pub struct Failure {
 impl Failure {
     /// A failure that another try would not mend.
     pub fn permanent(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { kind, message: message.into(), status: None, retry_after: None, retry: false }
+        Self {
+            kind,
+            message: message.into(),
+            status: None,
+            retry_after: None,
+            retry: false,
+        }
     }
 
     /// A failure that another try may mend.
     pub fn transient(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { retry: true, ..Self::permanent(kind, message) }
+        Self {
+            retry: true,
+            ..Self::permanent(kind, message)
+        }
     }
 }
 
@@ -142,7 +153,10 @@ impl Serialize for Failure {
         }
         map.serialize_entry("message", &self.message)?;
         if let Some(wait) = self.retry_after {
-            map.serialize_entry("retry_after_ms", &u64::try_from(wait.as_millis()).unwrap_or(u64::MAX))?;
+            map.serialize_entry(
+                "retry_after_ms",
+                &u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
+            )?;
         }
         map.end()
     }
@@ -153,6 +167,8 @@ impl Serialize for Failure {
 pub struct Try {
     /// How long it took.
     pub took: Duration,
+    /// How long the job was then to wait for its next try; `None` for a try that had no next one.
+    pub waited: Option<Duration>,
     /// Why it failed.
     pub error: Failure,
 }

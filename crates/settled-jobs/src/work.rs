@@ -66,7 +66,9 @@ impl Attempt<'_> {
     /// When this try has to be over: its own timeout or the job's deadline, whichever comes first. `None`: never.
     #[must_use]
     pub fn until(&self) -> Option<Instant> {
-        let own = self.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let own = self
+            .timeout
+            .and_then(|timeout| Instant::now().checked_add(timeout));
         match (own, self.deadline) {
             (Some(own), Some(total)) => Some(own.min(total)),
             (own, total) => own.or(total),
@@ -89,12 +91,20 @@ impl Tried {
     /// A success.
     #[must_use]
     pub fn fulfilled(result: JobResult) -> Self {
-        Self { result: Some(result), error: None, abandoned: false }
+        Self {
+            result: Some(result),
+            error: None,
+            abandoned: false,
+        }
     }
 
     /// A failure.
     #[must_use]
     pub fn failed(result: Option<JobResult>, error: Failure) -> Self {
-        Self { result, error: Some(error), abandoned: false }
+        Self {
+            result,
+            error: Some(error),
+            abandoned: false,
+        }
     }
 }

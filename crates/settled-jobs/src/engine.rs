@@ -1,0 +1,397 @@
+//! The engine: sets the line up, from the source to the ledger, and brings it to its end.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use settled::Reason;
+use tokio::sync::watch;
+use tokio::task::LocalSet;
+
+use crate::control::{Broken, Control};
+use crate::core::Core;
+use crate::counters::{Counters, Progress, Total};
+use crate::feed::{Feed, Item};
+use crate::hosts::Hosts;
+use crate::ledger::{IfExists, Ledger, LedgerError};
+use crate::options::Options;
+use crate::plan::Plan;
+use crate::reader::{Form, Reader, Reading};
+use crate::replay::{Redo, Replay, Skipped};
+use crate::shared::Shared;
+use crate::sink::{Fsync, Sink};
+use crate::slot::slot;
+use crate::source::{Input, Source};
+use crate::tally::Tally;
+use crate::work::Work;
+
+/// Where outcome lines go.
+#[derive(Debug)]
+pub enum Output {
+    /// A ledger: a regular file that a later run can go on with.
+    Ledger {
+        /// Where it is.
+        path: PathBuf,
+        /// What to do with the one that is there.
+        if_exists: IfExists,
+        /// Damaged lines are set aside.
+        repair: bool,
+        /// Which settled jobs are to be done again.
+        redo: Redo,
+        /// When lines are forced onto the disk.
+        fsync: Fsync,
+    },
+    /// Standard output, a pipe, a device.
+    Stream(File),
+}
+
+/// A ledger that is open, or a stream: what a run needs before it can begin.
+#[derive(Debug)]
+pub struct Opened<W: Work> {
+    sink: Sink,
+    replay: Replay<Item<W::Spec>>,
+    /// A random name of this ledger (or of this run, if it has none).
+    pub name: String,
+    /// Bytes of a torn last line that were cut off.
+    pub torn: u64,
+}
+
+impl Output {
+    /// Opens the output and reads what a ledger holds.
+    ///
+    /// # Errors
+    /// If the ledger can't be used.
+    pub fn open<W: Work>(self, plan: &Plan) -> Result<Opened<W>, LedgerError> {
+        match self {
+            Self::Ledger {
+                path,
+                if_exists,
+                repair,
+                redo,
+                fsync,
+            } => {
+                let mut replay = Replay::new(redo);
+                let ledger = Ledger::open(&path, plan, if_exists, repair, &mut replay)?;
+                let (name, torn) = (ledger.name.clone(), ledger.torn);
+                Ok(Opened {
+                    sink: Sink::ledger(ledger, fsync),
+                    replay,
+                    name,
+                    torn,
+                })
+            }
+            Self::Stream(file) => Ok(Opened {
+                sink: Sink::stream(file),
+                replay: Replay::new(Redo::default()),
+                name: crate::plan::ledger_name(),
+                torn: 0,
+            }),
+        }
+    }
+}
+
+/// A run under way. Dropping it aborts the run and waits for its threads.
+#[derive(Debug)]
+pub struct Run<W: Work> {
+    shared: Arc<Shared<W>>,
+    reading: Arc<Reading>,
+    length: Option<u64>,
+    ended: watch::Receiver<()>,
+    threads: Option<Threads>,
+}
+
+#[derive(Debug)]
+struct Threads {
+    cores: Vec<JoinHandle<Option<Tally>>>,
+    reader: JoinHandle<Skipped>,
+    /// Closing it wakes a reader that waits for a pipe.
+    stop_reader: OwnedFd,
+    syncer: JoinHandle<()>,
+    stop_syncer: std::sync::mpsc::Sender<()>,
+}
+
+/// What a run came to.
+#[derive(Debug)]
+pub struct Finished {
+    /// Everything that settled in this run.
+    pub tally: Tally,
+    /// What an earlier run had settled.
+    pub skipped: Skipped,
+    /// Blank lines of the list.
+    pub blank: u64,
+    /// The list was read to its end, and everything of it was given to a slot.
+    pub complete: bool,
+    /// Why nothing new was started any more, if the run was stopped.
+    pub stopped: Option<Reason>,
+    /// Why the run could not go on.
+    pub broken: Option<Broken>,
+}
+
+/// Begins a run: from here on, jobs are done.
+///
+/// # Errors
+/// If a thread can't be started.
+pub fn start<W: Work>(
+    work: Arc<W>,
+    options: Options,
+    source: Source,
+    opened: Opened<W>,
+) -> io::Result<Run<W>> {
+    let cores = options.threads.clamp(1, options.jobs.max(1));
+    let slots = options.jobs.max(1);
+    let control = Arc::new(Control::new(options.halt));
+    let length = source.length();
+    let shared = Arc::new(Shared {
+        work,
+        hosts: Hosts::new(options.per_host, options.per_host_rate),
+        options,
+        cores,
+        stopped: control.stopped(),
+        aborted: control.aborted(),
+        control,
+        feed: Feed::new(slots),
+        sink: Arc::new(opened.sink),
+        counters: (0..cores).map(|_| Counters::default()).collect(),
+    });
+    let reading = Arc::new(Reading::default());
+    let (ending, ended) = watch::channel(());
+
+    let (stopped, stop_reader) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
+    let form = Form {
+        format: source.format,
+        nul: source.nul,
+        max_line: source.max_line,
+    };
+    let reader = Reader {
+        shared: Arc::clone(&shared),
+        reading: Arc::clone(&reading),
+        replay: opened.replay,
+        form,
+    };
+    let input = Input::new(source.bytes, stopped, Arc::clone(&reading.position));
+    let reader = named("settled-reader", move || read(reader, input))?;
+
+    let share = |core: usize| slots / cores + usize::from(core < slots % cores);
+    let cores = (0..cores)
+        .map(|number| {
+            let (shared, ending) = (Arc::clone(&shared), ending.clone());
+            let slots = share(number);
+            named("settled-core", move || {
+                let tally = run_core(&shared, number, slots);
+                drop(ending);
+                tally
+            })
+        })
+        .collect::<io::Result<Vec<_>>>()?;
+
+    let (stop_syncer, stop) = std::sync::mpsc::channel();
+    let sink_owner = Arc::clone(&shared);
+    let syncer = named("settled-fsync", move || {
+        while stop.recv_timeout(Duration::from_secs(1))
+            == Err(std::sync::mpsc::RecvTimeoutError::Timeout)
+        {
+            sync(&sink_owner);
+        }
+        sync(&sink_owner);
+    })?;
+    let threads = Some(Threads {
+        cores,
+        reader,
+        stop_reader,
+        syncer,
+        stop_syncer,
+    });
+    Ok(Run {
+        shared,
+        reading,
+        length,
+        ended,
+        threads,
+    })
+}
+
+fn named<T: Send + 'static>(
+    name: &str,
+    body: impl FnOnce() -> T + Send + 'static,
+) -> io::Result<JoinHandle<T>> {
+    thread::Builder::new().name(name.to_owned()).spawn(body)
+}
+
+fn sync<W: Work>(shared: &Shared<W>) {
+    if let Err(error) = shared.sink.sync() {
+        shared.control.fail(Broken::Output(error));
+    }
+}
+
+fn read<W: Work>(reader: Reader<W>, input: Input) -> Skipped {
+    let (shared, reading) = (Arc::clone(&reader.shared), Arc::clone(&reader.reading));
+    let skipped = reader.read(input);
+    if skipped.is_ok() && !shared.stopped.is_aborted() {
+        reading.ended.store(true, Ordering::Release);
+    }
+    shared.feed.end();
+    skipped.unwrap_or_else(|error| {
+        shared.control.fail(Broken::Input(error));
+        Skipped::default()
+    })
+}
+
+/// A core's thread. `None`: it could not be set up, or something of settled itself panicked.
+fn run_core<W: Work>(shared: &Arc<Shared<W>>, number: usize, slots: usize) -> Option<Tally> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(4)
+        .thread_keep_alive(Duration::from_secs(1))
+        .build();
+    let worked = runtime.and_then(|runtime| {
+        LocalSet::new().block_on(&runtime, async {
+            let worker = shared.work.core()?;
+            let core = Core::new(Arc::clone(shared), worker, number, slots);
+            work(&core, slots).await
+        })
+    });
+    match worked {
+        Ok(tally) => Some(tally),
+        Err(error) => {
+            shared.control.fail(Broken::Setup(error));
+            shared.feed.close();
+            None
+        }
+    }
+}
+
+async fn work<W: Work>(core: &Rc<Core<W>>, slots: usize) -> io::Result<Tally> {
+    let pump = tokio::task::spawn_local({
+        let core = Rc::clone(core);
+        async move { core.pump().await }
+    });
+    let writer = tokio::task::spawn_local({
+        let core = Rc::clone(core);
+        async move { core.commit.write_all().await }
+    });
+    let slots: Vec<_> = (0..slots)
+        .map(|n| tokio::task::spawn_local(slot(Rc::clone(core), n)))
+        .collect();
+    let mut panicked = None;
+    for slot in slots {
+        if let Err(error) = slot.await {
+            panicked.get_or_insert(error);
+            core.shared.control.fail(Broken::Setup(io::Error::other(
+                "a slot panicked: a defect of settled",
+            )));
+        }
+    }
+    core.finish();
+    for task in [pump, writer] {
+        if let Err(error) = task.await {
+            panicked.get_or_insert(error);
+        }
+    }
+    match panicked {
+        Some(error) => Err(io::Error::other(error)),
+        None => Ok(core.tally.take()),
+    }
+}
+
+impl<W: Work> Run<W> {
+    /// The handle by which this run is told to end early.
+    #[must_use]
+    pub fn control(&self) -> Arc<Control> {
+        Arc::clone(&self.shared.control)
+    }
+
+    /// Where the run stands.
+    #[must_use]
+    pub fn progress(&self) -> Progress {
+        let mut progress = Progress::default();
+        for core in &self.shared.counters {
+            progress.add(core);
+        }
+        progress.waiting += self
+            .shared
+            .hosts
+            .as_ref()
+            .map_or(0, |hosts| hosts.parked() as u64);
+        progress.skipped = self.reading.skipped.load(Ordering::Relaxed);
+        progress.read = self.reading.lines.load(Ordering::Relaxed);
+        progress.total = self.total(progress.read);
+        progress
+    }
+
+    fn total(&self, lines: u64) -> Total {
+        if self.reading.ended.load(Ordering::Acquire) {
+            return Total::Exactly(self.reading.lines.load(Ordering::Relaxed));
+        }
+        let position = self.reading.position.load(Ordering::Relaxed);
+        match self.length {
+            Some(length) if position > 0 && lines > 0 => {
+                let about = length as f64 / position.min(length) as f64 * lines as f64;
+                Total::About(about.round() as u64)
+            }
+            _ => Total::Unknown,
+        }
+    }
+
+    /// Completes when every slot has ended. Cancel safe.
+    pub async fn ended(&mut self) {
+        // The senders are the cores: the channel closes with the last of them.
+        while self.ended.changed().await.is_ok() {}
+    }
+
+    /// Waits for the end and says what the run came to. Blocks: call it after [`Self::ended`], or where blocking is fine.
+    #[must_use]
+    pub fn finish(mut self) -> Finished {
+        let mut tally = Tally::new();
+        let mut skipped = Skipped::default();
+        if let Some(threads) = self.threads.take() {
+            (tally, skipped) = threads.join(&self.shared);
+        }
+        let stopped = self.shared.stopped.reason();
+        Finished {
+            tally,
+            skipped,
+            blank: self.reading.blank.load(Ordering::Relaxed),
+            complete: self.reading.ended.load(Ordering::Acquire) && stopped.is_none(),
+            stopped,
+            broken: self.shared.control.take_broken(),
+        }
+    }
+}
+
+impl Threads {
+    fn join<W: Work>(self, shared: &Shared<W>) -> (Tally, Skipped) {
+        let mut tally = Tally::new();
+        for core in self.cores {
+            match core.join() {
+                Ok(Some(core)) => tally.merge(core),
+                Ok(None) => {}
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        shared.feed.close();
+        drop(self.stop_reader);
+        let skipped = self
+            .reader
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        drop(self.stop_syncer);
+        let _ = self.syncer.join();
+        (tally, skipped)
+    }
+}
+
+impl<W: Work> Drop for Run<W> {
+    fn drop(&mut self) {
+        if let Some(threads) = self.threads.take() {
+            let reason = Reason::new(settled::ReasonKind::Dropped);
+            self.shared.control.abort(reason, Duration::ZERO);
+            let _ = threads.join(&self.shared);
+        }
+    }
+}

@@ -1,0 +1,296 @@
+//! The ledger: the append-only file of outcome lines, and the only durable state there is.
+//!
+//! Opening one locks it, reads it once from start to end, cuts off a torn last line, and hands every line to the replay.
+
+use std::fmt;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Seek, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, flock};
+
+use crate::line::Settled;
+use crate::lines::Lines;
+use crate::plan::{Plan, PlanLine, ledger_name};
+use crate::replay::Replay;
+
+/// What to do with a ledger that exists.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum IfExists {
+    /// Go on with it, if its plan is the same.
+    #[default]
+    Resume,
+    /// Go on with it under the new plan.
+    AdoptPlan,
+    /// Start anew: its lines are gone.
+    Overwrite,
+}
+
+/// An open, locked ledger that takes new lines at its end.
+#[derive(Debug)]
+pub(crate) struct Ledger {
+    pub(crate) file: File,
+    /// How long the file is: all of it whole lines.
+    pub(crate) length: u64,
+    /// Its random name.
+    pub(crate) name: String,
+    /// Bytes of a torn last line that were cut off.
+    pub(crate) torn: u64,
+}
+
+/// Why a ledger can't be used.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum LedgerError {
+    /// The operating system refused.
+    Io(PathBuf, io::Error),
+    /// Another process has it open.
+    Locked(PathBuf),
+    /// The file is something else; it was not touched.
+    NotALedger(PathBuf),
+    /// Its plan means something else.
+    PlanDiffers(PathBuf, Vec<String>),
+    /// A line in the middle is damaged.
+    Damaged(PathBuf, u64),
+}
+
+impl fmt::Display for LedgerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io(path, error) => write!(f, "{}: {error}", path.display()),
+            Self::Locked(path) => {
+                write!(
+                    f,
+                    "{}: another settled is writing to this ledger; wait for it, or use another -o",
+                    path.display()
+                )
+            }
+            Self::NotALedger(path) => write!(
+                f,
+                "{}: this file is no ledger of settled, so it is left alone; use another -o, or remove the file",
+                path.display()
+            ),
+            Self::PlanDiffers(path, differences) => {
+                writeln!(
+                    f,
+                    "{}: this ledger was begun with another plan:",
+                    path.display()
+                )?;
+                for difference in differences {
+                    writeln!(f, "  {difference}")?;
+                }
+                write!(
+                    f,
+                    "--adopt-plan goes on with the new plan, --overwrite starts anew, or use another -o"
+                )
+            }
+            Self::Damaged(path, line) => write!(
+                f,
+                "{}: line {line} is damaged; --repair sets it aside in {}.damaged and goes on",
+                path.display(),
+                path.display()
+            ),
+        }
+    }
+}
+
+impl std::error::Error for LedgerError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Io(_, error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl Ledger {
+    /// Opens the ledger at `path`, or makes one, and replays its lines.
+    pub(crate) fn open<T>(
+        path: &Path,
+        plan: &Plan,
+        if_exists: IfExists,
+        repair: bool,
+        replay: &mut Replay<T>,
+    ) -> Result<Self, LedgerError> {
+        let io_error = |error| LedgerError::Io(path.to_owned(), error);
+        let mut file = open_locked(path)?;
+        let head = Head::read(&file, path)?;
+        if let (IfExists::Overwrite, Head::Ledger) = (if_exists, &head) {
+            file.set_len(0).map_err(io_error)?;
+        }
+        let fresh = if_exists == IfExists::Overwrite || matches!(head, Head::Empty);
+        let mut contents = if fresh {
+            Contents::default()
+        } else {
+            Contents::read(&file, path, replay)?
+        };
+        if let Some(&(line, ..)) = contents.damaged.first() {
+            if !repair {
+                return Err(LedgerError::Damaged(path.to_owned(), line));
+            }
+            file = set_aside(path, &file, &contents.damaged).map_err(io_error)?;
+            contents.whole = file.metadata().map_err(io_error)?.len() - contents.torn;
+        }
+        file.set_len(contents.whole).map_err(io_error)?;
+        file.seek(SeekFrom::End(0)).map_err(io_error)?;
+
+        let name = contents
+            .plan
+            .as_ref()
+            .map_or_else(ledger_name, |line| line.ledger.clone());
+        let mut length = contents.whole;
+        let differences = contents
+            .plan
+            .map_or_else(Vec::new, |line| line.plan.differences(plan));
+        if !differences.is_empty() && if_exists != IfExists::AdoptPlan {
+            return Err(LedgerError::PlanDiffers(path.to_owned(), differences));
+        }
+        if length == 0 || !differences.is_empty() {
+            let mut line = Vec::new();
+            PlanLine::new(plan, &name).write(&mut line);
+            file.write_all(&line).map_err(io_error)?;
+            length += line.len() as u64;
+        }
+        Ok(Self {
+            file,
+            length,
+            name,
+            torn: contents.torn,
+        })
+    }
+}
+
+/// Opens for our eyes only, refuses a planted link, and locks: one process a ledger.
+fn open_locked(path: &Path) -> Result<File, LedgerError> {
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .custom_flags(libc::O_NOFOLLOW)
+        .open(path)
+        .map_err(|error| LedgerError::Io(path.to_owned(), error))?;
+    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(file),
+        Err(rustix::io::Errno::WOULDBLOCK) => Err(LedgerError::Locked(path.to_owned())),
+        Err(error) => Err(LedgerError::Io(path.to_owned(), error.into())),
+    }
+}
+
+/// What the start of a file says about it.
+enum Head {
+    /// Nothing, or the start of a first line whose writing was cut off.
+    Empty,
+    Ledger,
+}
+
+impl Head {
+    fn read(file: &File, path: &Path) -> Result<Self, LedgerError> {
+        let mut lines = Lines::new(file, b'\n', usize::MAX);
+        let first = lines
+            .next()
+            .map_err(|error| LedgerError::Io(path.to_owned(), error))?;
+        let head = match first {
+            None => Ok(Self::Empty),
+            Some(line) if !line.terminated && PlanLine::may_start_with(line.bytes) => {
+                Ok(Self::Empty)
+            }
+            Some(line) if PlanLine::read(line.bytes).is_some() => Ok(Self::Ledger),
+            Some(line) if PlanLine::may_start_with(line.bytes) => {
+                Err(LedgerError::Damaged(path.to_owned(), 1))
+            }
+            Some(_) => Err(LedgerError::NotALedger(path.to_owned())),
+        }?;
+        let mut file = file;
+        file.seek(SeekFrom::Start(0))
+            .map_err(|error| LedgerError::Io(path.to_owned(), error))?;
+        Ok(head)
+    }
+}
+
+/// What a ledger holds.
+#[derive(Default)]
+struct Contents {
+    /// The newest plan.
+    plan: Option<PlanLine>,
+    /// How many bytes are whole lines.
+    whole: u64,
+    /// How many bytes of a last line without an end follow.
+    torn: u64,
+    /// Number, start and length (line end included) of each damaged line.
+    damaged: Vec<(u64, u64, u64)>,
+}
+
+impl Contents {
+    fn read<T>(file: &File, path: &Path, replay: &mut Replay<T>) -> Result<Self, LedgerError> {
+        let io_error = |error| LedgerError::Io(path.to_owned(), error);
+        let dir = path
+            .parent()
+            .filter(|dir| !dir.as_os_str().is_empty())
+            .unwrap_or(Path::new("."));
+        let mut contents = Self::default();
+        let mut lines = Lines::new(file, b'\n', usize::MAX);
+        while let Some(line) = lines.next().map_err(io_error)? {
+            if !line.terminated {
+                contents.torn = line.length;
+                break;
+            }
+            contents.whole = line.offset + line.length + 1;
+            if let Some(settled) = Settled::read(line.bytes) {
+                replay.record(&settled, dir).map_err(io_error)?;
+            } else if let Some(plan) = PlanLine::read(line.bytes) {
+                contents.plan = Some(plan);
+            } else {
+                contents
+                    .damaged
+                    .push((line.seq, line.offset, line.length + 1));
+            }
+        }
+        Ok(contents)
+    }
+}
+
+/// Moves damaged lines into `PATH.damaged`: the good lines are copied to a new file that then takes the ledger's name.
+fn set_aside(path: &Path, file: &File, damaged: &[(u64, u64, u64)]) -> io::Result<File> {
+    let beside = |suffix: &str| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(suffix);
+        PathBuf::from(name)
+    };
+    let mut aside = OpenOptions::new()
+        .append(true)
+        .create(true)
+        .mode(0o600)
+        .custom_flags(libc::O_NOFOLLOW)
+        .open(beside(".damaged"))?;
+    let whole = beside(".repaired");
+    let _ = fs::remove_file(&whole);
+    let mut good = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&whole)?;
+    flock(&good, FlockOperation::NonBlockingLockExclusive)?;
+    let mut from = file;
+    let mut at = 0;
+    for &(_, start, length) in damaged {
+        copy(&mut from, at, start - at, &mut good)?;
+        copy(&mut from, start, length, &mut aside)?;
+        at = start + length;
+    }
+    let end = file.metadata()?.len();
+    copy(&mut from, at, end - at, &mut good)?;
+    aside.sync_all()?;
+    good.sync_all()?;
+    fs::rename(&whole, path)?;
+    Ok(good)
+}
+
+fn copy(from: &mut &File, start: u64, length: u64, to: &mut File) -> io::Result<()> {
+    from.seek(SeekFrom::Start(start))?;
+    io::copy(&mut io::Read::take(from, length), to)?;
+    Ok(())
+}

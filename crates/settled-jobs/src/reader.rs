@@ -1,0 +1,211 @@
+//! The reader: one thread that turns the list into jobs, in order: lines, decode, replay, feed.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use serde::Deserialize;
+
+use crate::feed::{Bad, Item};
+use crate::job::{Id, Input as Shown, Key, Line};
+use crate::lines::Lines;
+use crate::record::{ErrorKind, Failure};
+use crate::replay::{Replay, Skipped, Verdict, repeated_id};
+use crate::shared::Shared;
+use crate::source::{Format, Input};
+use crate::work::Work;
+
+/// How far the reader is; written by it, read by whoever shows progress.
+#[derive(Debug, Default)]
+pub(crate) struct Reading {
+    pub(crate) position: Arc<AtomicU64>,
+    pub(crate) lines: AtomicU64,
+    pub(crate) blank: AtomicU64,
+    pub(crate) skipped: AtomicU64,
+    pub(crate) ended: AtomicBool,
+}
+
+/// How a list is to be read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Form {
+    pub(crate) format: Format,
+    pub(crate) nul: bool,
+    pub(crate) max_line: usize,
+}
+
+pub(crate) struct Reader<W: Work> {
+    pub(crate) shared: Arc<Shared<W>>,
+    pub(crate) reading: Arc<Reading>,
+    pub(crate) replay: Replay<Item<W::Spec>>,
+    pub(crate) form: Form,
+}
+
+/// Jobs go to the feed in batches of this many, or as many as there are before the next read.
+const BATCH: usize = 128;
+
+/// How often a reader that only skips lines looks whether the run has stopped.
+const STOP_EVERY: u64 = 4096;
+
+impl<W: Work> Reader<W> {
+    /// Reads to the end of the list, or until nobody takes jobs any more.
+    pub(crate) fn read(mut self, input: Input) -> io::Result<Skipped> {
+        let separator = if self.form.nul { 0 } else { b'\n' };
+        let mut lines = Lines::new(input, separator, self.form.max_line);
+        let mut json = match self.form.format {
+            Format::Auto => None,
+            Format::Lines => Some(false),
+            Format::Jsonl => Some(true),
+        };
+        let mut decided = Vec::new();
+        let mut batch = Vec::new();
+        let mut taken = true;
+        while let Some(record) = lines.next()? {
+            if record.seq % STOP_EVERY == 0 && self.shared.stopped.is_aborted() {
+                taken = false;
+                break;
+            }
+            let too_long = record.too_long().then_some(record.length);
+            let bytes = if self.form.nul {
+                record.bytes
+            } else {
+                trim(record.bytes, record.seq)
+            };
+            if bytes.iter().all(u8::is_ascii_whitespace) && too_long.is_none() {
+                self.reading.blank.fetch_add(1, Ordering::Relaxed);
+                continue;
+            }
+            let json = *json.get_or_insert_with(|| bytes.trim_ascii_start().starts_with(b"{"));
+            let line = Line {
+                seq: record.seq,
+                bytes,
+                json,
+            };
+            self.reading.lines.fetch_add(1, Ordering::Relaxed);
+            let weight = size_of::<Item<W::Spec>>() + bytes.len();
+            let (id, key, item) = self.item(line, too_long);
+            self.replay.offer(line.seq, &id, key, item, &mut decided)?;
+            self.reading
+                .skipped
+                .store(self.replay.skipped().total(), Ordering::Relaxed);
+            batch.extend(
+                decided
+                    .drain(..)
+                    .map(|verdict| (weight, rejecting_repeated(verdict))),
+            );
+            if batch.len() >= BATCH || (!batch.is_empty() && !lines.has_buffered()) {
+                taken = self.shared.feed.push(&mut batch);
+                if !taken {
+                    break;
+                }
+            }
+        }
+        if taken {
+            self.replay.end(&mut decided)?;
+            batch.extend(
+                decided
+                    .drain(..)
+                    .map(|verdict| (size_of::<Item<W::Spec>>(), rejecting_repeated(verdict))),
+            );
+            self.shared.feed.push(&mut batch);
+        }
+        self.reading
+            .skipped
+            .store(self.replay.skipped().total(), Ordering::Relaxed);
+        Ok(self.replay.skipped())
+    }
+
+    fn item(&self, line: Line<'_>, too_long: Option<u64>) -> (Id, Key, Item<W::Spec>) {
+        let decoded = match too_long {
+            None => self.shared.work.decode(line),
+            Some(length) => Err(Failure::permanent(
+                ErrorKind::Input,
+                format!(
+                    "line {} has {length} bytes, --max-line allows {}",
+                    line.seq, self.form.max_line
+                ),
+            )),
+        };
+        match decoded {
+            Ok(job) => (job.id.clone(), job.key, Item::Job(job)),
+            Err(failure) => {
+                let id = if line.json {
+                    own_id(line.bytes)
+                } else {
+                    Id::Line
+                };
+                let key = Key::of(line.bytes);
+                let input = Shown::of_line(excerpt(line.bytes));
+                let bad = Bad {
+                    seq: line.seq,
+                    id: id.clone(),
+                    key,
+                    input,
+                    failure,
+                };
+                (id, key, Item::Bad(Box::new(bad)))
+            }
+        }
+    }
+}
+
+/// How much of a line that is no job is shown.
+const EXCERPT: usize = 1024;
+
+fn excerpt(bytes: &[u8]) -> &[u8] {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => {
+            let end = (0..=EXCERPT.min(text.len()))
+                .rev()
+                .find(|&at| text.is_char_boundary(at));
+            &bytes[..end.unwrap_or(0)]
+        }
+        Err(_) => &bytes[..bytes.len().min(EXCERPT)],
+    }
+}
+
+/// A line without its CR, and without the mark that some editors put at the start of a file.
+fn trim(bytes: &[u8], seq: u64) -> &[u8] {
+    let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
+    if seq == 1 {
+        bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)
+    } else {
+        bytes
+    }
+}
+
+/// The id of a line that is no job for another reason.
+fn own_id(line: &[u8]) -> Id {
+    #[derive(Deserialize)]
+    struct Ids {
+        #[serde(alias = "custom_id")]
+        id: Option<String>,
+    }
+    match serde_json::from_slice::<Ids>(line) {
+        Ok(Ids { id: Some(id) }) => Id::Own(id.into()),
+        _ => Id::Line,
+    }
+}
+
+fn rejecting_repeated<S>(verdict: Verdict<Item<S>>) -> Item<S> {
+    let item = match verdict {
+        Verdict::Run(item) => return item,
+        Verdict::Repeated(item) => item,
+    };
+    let (seq, id, key, input) = match item {
+        Item::Job(job) => (job.seq, job.id, job.key, job.input),
+        Item::Bad(bad) => (bad.seq, bad.id, bad.key, bad.input),
+    };
+    let id = match id {
+        Id::Own(id) => id.into_string(),
+        Id::Line => seq.to_string(),
+    };
+    let message = format!("line {seq}: the id {id:?} is taken by an earlier line");
+    let failure = Failure::permanent(ErrorKind::DuplicateId, message);
+    Item::Bad(Box::new(Bad {
+        seq,
+        id: Id::Own(repeated_id(&id, seq).into()),
+        key,
+        input,
+        failure,
+    }))
+}

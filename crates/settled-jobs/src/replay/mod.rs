@@ -1,0 +1,343 @@
+//! Replay: what the ledger already holds is not done again.
+//!
+//! A job with an id of its own is settled if the ledger's newest line of that id says so. A plain line is settled if the
+//! ledger's newest line of its number has its key. Where they differ, the list was edited: from there on plain lines are matched
+//! by key and count.
+//!
+//! A plain line without an entry is one that never settled, unless lines were taken out of the list before it. So it is held
+//! back until the next line that has an entry tells which (its key fits: nothing moved), or nothing of the ledger is left.
+
+mod id_table;
+pub(crate) mod line_index;
+
+use std::collections::HashMap;
+use std::io;
+use std::path::Path;
+
+use settled::OutcomeKind;
+
+use crate::job::{Id, Key};
+use crate::line::Settled;
+use id_table::{Claim, IdTable};
+use line_index::{Entry, LineIndex};
+
+/// Which outcomes of an earlier run are to be done again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Redo {
+    outcomes: [bool; OutcomeKind::ALL.len()],
+    /// Jobs with an id of their own that ask for something else than when they were settled.
+    pub changed: bool,
+}
+
+impl Redo {
+    /// Does jobs with this outcome again.
+    pub fn add(&mut self, outcome: OutcomeKind) {
+        self.outcomes[position(outcome)] = true;
+    }
+
+    fn has(&self, outcome: OutcomeKind) -> bool {
+        self.outcomes[position(outcome)]
+    }
+}
+
+fn position(outcome: OutcomeKind) -> usize {
+    OutcomeKind::ALL
+        .iter()
+        .position(|&kind| kind == outcome)
+        .unwrap_or_default()
+}
+
+/// What was not done again, by outcome, and what stood out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Skipped {
+    /// How many jobs the ledger had settled, in the order of [`OutcomeKind::ALL`].
+    pub outcomes: [u64; OutcomeKind::ALL.len()],
+    /// Jobs whose id was settled with another content.
+    pub changed: u64,
+    /// The list is not the one of the earlier run: lines were put in, taken out, moved or changed.
+    pub edited: bool,
+}
+
+impl Skipped {
+    /// How many jobs were skipped.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.outcomes.iter().sum()
+    }
+
+    /// How many of them are fulfilled.
+    #[must_use]
+    pub fn fulfilled(&self) -> u64 {
+        self.outcomes[position(OutcomeKind::Fulfilled)]
+    }
+}
+
+/// What a line of the list is, seen against the ledger.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Verdict<T> {
+    /// To be done.
+    Run(T),
+    /// Its id is taken by an earlier line of this list.
+    Repeated(T),
+}
+
+/// The ledger's state, and the matching of a list against it. `T` is whatever travels with a line.
+#[derive(Debug)]
+pub(crate) struct Replay<T> {
+    lines: Option<LineIndex>,
+    ids: IdTable,
+    /// Line numbers of this list that serve as ids, where a list has ids of both sorts.
+    own_lines: Bits,
+    /// Settled content without a line number of its own any more: only in edited lists.
+    moved: HashMap<Key, [u32; OutcomeKind::ALL.len()]>,
+    positional: bool,
+    held: Vec<(u64, Key, T)>,
+    redo: Redo,
+    skipped: Skipped,
+}
+
+impl<T> Replay<T> {
+    pub(crate) fn new(redo: Redo) -> Self {
+        Self {
+            lines: None,
+            ids: IdTable::new(),
+            own_lines: Bits::default(),
+            moved: HashMap::new(),
+            positional: true,
+            held: Vec::new(),
+            redo,
+            skipped: Skipped::default(),
+        }
+    }
+
+    /// Takes in one line of the ledger; the newest one of an id counts. `dir` is where the index may have its file.
+    pub(crate) fn record(&mut self, line: &Settled<'_>, dir: &Path) -> io::Result<()> {
+        let outcome = line.is_final.then_some(line.outcome);
+        if !is_number(&line.id, line.seq) {
+            self.ids.record(&line.id, line.key, outcome);
+            return Ok(());
+        }
+        let lines = match &mut self.lines {
+            Some(lines) => lines,
+            None => self.lines.insert(LineIndex::new_in(dir)?),
+        };
+        let entry = outcome.map(|outcome| Entry {
+            key: line.key,
+            outcome,
+        });
+        if let Some(before) = lines
+            .set(line.seq, entry)?
+            .filter(|before| before.key != line.key)
+        {
+            remember(&mut self.moved, before);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn skipped(&self) -> Skipped {
+        self.skipped
+    }
+
+    /// The next line of the list, in order. What is to be done because of it is put into `out`, in order.
+    pub(crate) fn offer(
+        &mut self,
+        seq: u64,
+        id: &Id,
+        key: Key,
+        item: T,
+        out: &mut Vec<Verdict<T>>,
+    ) -> io::Result<()> {
+        match id {
+            Id::Own(id) => self.offer_id(seq, id, key, item, out),
+            Id::Line => self.offer_line(seq, key, item, out),
+        }
+    }
+
+    /// The list has ended: what was held back is decided.
+    pub(crate) fn end(&mut self, out: &mut Vec<Verdict<T>>) -> io::Result<()> {
+        if self.held.is_empty() {
+            return Ok(());
+        }
+        self.list_was_edited()?;
+        self.decide_held(out);
+        Ok(())
+    }
+
+    fn offer_id(
+        &mut self,
+        seq: u64,
+        id: &str,
+        key: Key,
+        item: T,
+        out: &mut Vec<Verdict<T>>,
+    ) -> io::Result<()> {
+        let number = id.parse().ok().filter(|&number| is_number(id, number));
+        let mut claim = self.ids.claim(id, key);
+        if let Some(number) = number {
+            if number != seq && self.own_lines.has(number) {
+                claim = Claim::Repeated;
+            }
+            let entry = self
+                .lines
+                .as_mut()
+                .map_or(Ok(None), |lines| lines.get(number))?;
+            if let (Claim::New, Some(entry)) = (&claim, entry) {
+                claim = Claim::Settled {
+                    outcome: entry.outcome,
+                    changed: entry.key != key,
+                };
+            }
+        }
+        match claim {
+            Claim::New => out.push(Verdict::Run(item)),
+            Claim::Repeated => self.offer_repeated(seq, id, key, item, out),
+            Claim::Settled { outcome, changed } => {
+                self.skipped.changed += u64::from(changed);
+                let again = self.redo.has(outcome) || (changed && self.redo.changed);
+                self.skip_or_run(again, outcome, item, out);
+            }
+        }
+        Ok(())
+    }
+
+    /// The id is taken. The line settles as rejected under an id of its own, once: on a resume that is in the ledger too.
+    fn offer_repeated(&mut self, seq: u64, id: &str, key: Key, item: T, out: &mut Vec<Verdict<T>>) {
+        match self.ids.claim(&repeated_id(id, seq), key) {
+            Claim::Settled { outcome, .. } if !self.redo.has(outcome) => {
+                self.skipped.outcomes[position(outcome)] += 1;
+            }
+            _ => out.push(Verdict::Repeated(item)),
+        }
+    }
+
+    fn offer_line(
+        &mut self,
+        seq: u64,
+        key: Key,
+        item: T,
+        out: &mut Vec<Verdict<T>>,
+    ) -> io::Result<()> {
+        self.own_lines.set(seq);
+        if self.ids.seen(&seq.to_string()) {
+            self.offer_repeated(seq, &seq.to_string(), key, item, out);
+            return Ok(());
+        }
+        let Some(lines) = self.lines.as_mut().filter(|_| self.positional) else {
+            self.by_content(key, item, out);
+            return Ok(());
+        };
+        let nothing_left = seq >= lines.last();
+        match lines.get(seq)? {
+            Some(entry) if entry.key == key => {
+                self.decide_held(out);
+                self.skip_or_run(self.redo.has(entry.outcome), entry.outcome, item, out);
+            }
+            Some(_) => {
+                self.held.push((seq, key, item));
+                self.list_was_edited()?;
+                self.decide_held(out);
+            }
+            None => {
+                self.held.push((seq, key, item));
+                if nothing_left {
+                    self.decide_held(out);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// From the first undecided line on, content decides and no longer the position.
+    fn list_was_edited(&mut self) -> io::Result<()> {
+        self.positional = false;
+        self.skipped.edited = true;
+        let (Some(lines), Some(&(from, ..))) = (&mut self.lines, self.held.first()) else {
+            return Ok(());
+        };
+        for seq in from..=lines.last() {
+            if let Some(entry) = lines.get(seq)? {
+                remember(&mut self.moved, entry);
+            }
+        }
+        Ok(())
+    }
+
+    fn decide_held(&mut self, out: &mut Vec<Verdict<T>>) {
+        for (_, key, item) in std::mem::take(&mut self.held) {
+            self.by_content(key, item, out);
+        }
+    }
+
+    fn by_content(&mut self, key: Key, item: T, out: &mut Vec<Verdict<T>>) {
+        let outcome = self.moved.get_mut(&key).and_then(|counts| {
+            let at = counts.iter().position(|&count| count > 0)?;
+            counts[at] -= 1;
+            Some(OutcomeKind::ALL[at])
+        });
+        match outcome {
+            Some(outcome) => self.skip_or_run(self.redo.has(outcome), outcome, item, out),
+            None => out.push(Verdict::Run(item)),
+        }
+    }
+
+    fn skip_or_run(
+        &mut self,
+        again: bool,
+        outcome: OutcomeKind,
+        item: T,
+        out: &mut Vec<Verdict<T>>,
+    ) {
+        if again {
+            out.push(Verdict::Run(item));
+        } else {
+            self.skipped.outcomes[position(outcome)] += 1;
+        }
+    }
+}
+
+/// The id under which a line settles whose own id is taken.
+pub(crate) fn repeated_id(id: &str, seq: u64) -> String {
+    format!("{id}@{seq}")
+}
+
+fn remember(moved: &mut HashMap<Key, [u32; OutcomeKind::ALL.len()]>, entry: Entry) {
+    moved.entry(entry.key).or_default()[position(entry.outcome)] += 1;
+}
+
+/// Whether `id` is the plain decimal form of `number`.
+pub(crate) fn is_number(id: &str, number: u64) -> bool {
+    let mut text = [0; 20];
+    let mut at = text.len();
+    let mut rest = number;
+    loop {
+        at -= 1;
+        text[at] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        if rest == 0 {
+            return id.as_bytes() == &text[at..];
+        }
+    }
+}
+
+/// A growing set of numbers, a bit each.
+#[derive(Debug, Default)]
+pub(crate) struct Bits(Vec<u64>);
+
+impl Bits {
+    pub(crate) fn set(&mut self, at: u64) {
+        let word = (at / 64) as usize;
+        if word >= self.0.len() {
+            self.0.resize(word + 1, 0);
+        }
+        self.0[word] |= 1 << (at % 64);
+    }
+
+    pub(crate) fn has(&self, at: u64) -> bool {
+        self.0
+            .get((at / 64) as usize)
+            .is_some_and(|word| word >> (at % 64) & 1 == 1)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,180 @@
+//! The waiting room of one core: jobs between two tries. They hold no slot, and there is a bound on how many may wait.
+
+use std::cmp::{Ordering, Reverse};
+use std::collections::{BinaryHeap, HashMap, VecDeque};
+
+use tokio::time::Instant;
+
+use crate::entry::Entry;
+
+/// Jobs that wait until their time has come.
+#[derive(Debug)]
+pub(crate) struct Room<S> {
+    /// By time, then in the order of arrival.
+    waiting: BinaryHeap<Reverse<Due<S>>>,
+    /// Their time has come: first tries, and repetitions (which the retry budget may hold back).
+    ready: [VecDeque<Entry<S>>; 2],
+    /// They were under way when the run stopped.
+    interrupted: VecDeque<Entry<S>>,
+    arrivals: u64,
+    /// How many of each host wait; empty as long as nothing fails.
+    hosts: HashMap<Box<str>, usize>,
+    /// New jobs of hosts of which too many wait already: they are not even tried before that gets better.
+    behind: HashMap<Box<str>, VecDeque<Entry<S>>>,
+    size: usize,
+    capacity: usize,
+}
+
+#[derive(Debug)]
+struct Due<S> {
+    at: Instant,
+    arrival: u64,
+    host: Option<Box<str>>,
+    entry: Entry<S>,
+}
+
+impl<S> PartialEq for Due<S> {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+impl<S> Eq for Due<S> {}
+impl<S> PartialOrd for Due<S> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl<S> Ord for Due<S> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        (self.at, self.arrival).cmp(&(other.at, other.arrival))
+    }
+}
+
+impl<S> Room<S> {
+    pub(crate) fn new(capacity: usize) -> Self {
+        Self {
+            waiting: BinaryHeap::new(),
+            ready: [VecDeque::new(), VecDeque::new()],
+            interrupted: VecDeque::new(),
+            arrivals: 0,
+            hosts: HashMap::new(),
+            behind: HashMap::new(),
+            size: 0,
+            capacity,
+        }
+    }
+
+    /// No further job is to be started before some of those that wait are through.
+    pub(crate) fn is_full(&self) -> bool {
+        self.size >= self.capacity
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.size
+    }
+
+    /// A job waits until `at`.
+    pub(crate) fn wait(&mut self, entry: Entry<S>, at: Instant, host: Option<&str>) {
+        if let Some(host) = host {
+            match self.hosts.get_mut(host) {
+                Some(count) => *count += 1,
+                None => drop(self.hosts.insert(host.into(), 1)),
+            }
+        }
+        self.arrivals += 1;
+        self.size += 1;
+        self.waiting.push(Reverse(Due {
+            at,
+            arrival: self.arrivals,
+            host: host.map(Into::into),
+            entry,
+        }));
+    }
+
+    /// Whether so many jobs of a host wait that another one of it had better wait too: a quarter of the room, so that a host
+    /// that is down does not fill it.
+    pub(crate) fn is_crowded(&self, host: Option<&str>) -> bool {
+        !self.hosts.is_empty()
+            && host
+                .and_then(|host| self.hosts.get(host))
+                .is_some_and(|&count| count >= (self.capacity / 4).max(1))
+    }
+
+    /// A new job waits behind those of its host.
+    pub(crate) fn queue_behind(&mut self, entry: Entry<S>, host: &str) {
+        self.size += 1;
+        match self.behind.get_mut(host) {
+            Some(queue) => queue.push_back(entry),
+            None => drop(self.behind.insert(host.into(), VecDeque::from([entry]))),
+        }
+    }
+
+    /// How many first tries and how many retries could go now.
+    pub(crate) fn due(&mut self, now: Instant) -> (usize, usize) {
+        while self
+            .waiting
+            .peek()
+            .is_some_and(|Reverse(first)| first.at <= now)
+        {
+            let Some(Reverse(due)) = self.waiting.pop() else {
+                break;
+            };
+            self.make_ready(due.entry);
+            let Some(host) = due.host else { continue };
+            self.left(&host);
+        }
+        (self.ready[0].len(), self.ready[1].len())
+    }
+
+    /// The next first try, or retry, whose time has come; only after `due`.
+    pub(crate) fn take(&mut self, retry: bool) -> Option<Entry<S>> {
+        let entry = self.ready[usize::from(retry)].pop_front()?;
+        self.size -= 1;
+        Some(entry)
+    }
+
+    fn make_ready(&mut self, entry: Entry<S>) {
+        self.ready[usize::from(entry.is_retry())].push_back(entry);
+    }
+
+    /// When the next one is due that is not due yet.
+    pub(crate) fn next_due(&self) -> Option<Instant> {
+        self.waiting.peek().map(|Reverse(due)| due.at)
+    }
+
+    /// The run stops: everybody out. Jobs that had a try are given out as interrupted ones; the others leave no trace, they
+    /// are as new for the next run.
+    pub(crate) fn interrupt(&mut self, elsewhere: Vec<Entry<S>>) {
+        let ready = self.ready.iter_mut().flat_map(std::mem::take);
+        let waiting = self.waiting.drain().map(|Reverse(due)| due.entry);
+        self.interrupted.extend(
+            ready
+                .chain(waiting)
+                .chain(elsewhere)
+                .filter(Entry::is_retry),
+        );
+        self.behind.clear();
+        self.hosts.clear();
+        self.size = 0;
+    }
+
+    pub(crate) fn next_interrupted(&mut self) -> Option<Entry<S>> {
+        self.interrupted.pop_front()
+    }
+
+    fn left(&mut self, host: &str) {
+        if let Some(count) = self.hosts.get_mut(host) {
+            *count -= 1;
+            if *count == 0 {
+                self.hosts.remove(host);
+            }
+        }
+        if let Some(queue) = self.behind.get_mut(host) {
+            let next = queue.pop_front();
+            if queue.is_empty() {
+                self.behind.remove(host);
+            }
+            next.into_iter().for_each(|entry| self.make_ready(entry));
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! What all cores of a run share.
+
+use std::sync::Arc;
+
+use settled::AbortSignal;
+
+use crate::control::Control;
+use crate::counters::Counters;
+use crate::feed::Feed;
+use crate::hosts::Hosts;
+use crate::options::Options;
+use crate::sink::Sink;
+use crate::work::Work;
+
+#[derive(Debug)]
+pub(crate) struct Shared<W: Work> {
+    pub(crate) work: Arc<W>,
+    pub(crate) options: Options,
+    pub(crate) cores: usize,
+    pub(crate) control: Arc<Control>,
+    pub(crate) stopped: AbortSignal,
+    pub(crate) aborted: AbortSignal,
+    pub(crate) feed: Feed<W::Spec>,
+    pub(crate) hosts: Option<Hosts<W::Spec>>,
+    pub(crate) sink: Arc<Sink>,
+    pub(crate) counters: Vec<Counters>,
+}
+
+impl<W: Work> Shared<W> {
+    /// Jobs that wait for a place at their host are bounded as those are that wait for a retry.
+    pub(crate) fn too_many_parked(&self) -> bool {
+        self.hosts
+            .as_ref()
+            .is_some_and(|hosts| hosts.parked() >= self.options.waiting_room(1))
+    }
+}

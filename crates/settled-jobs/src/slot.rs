@@ -1,0 +1,338 @@
+//! A slot: pulls a job, makes a try, decides what it comes to, and commits it. The only way back is a retry.
+
+use std::rc::Rc;
+use std::time::{Duration, SystemTime};
+
+use settled::{Outcome, OutcomeKind, settle};
+use tokio::time::Instant;
+
+use crate::commit::NotWritten;
+use crate::core::{Core, Next};
+use crate::entry::Entry;
+use crate::feed::Bad;
+use crate::job::Id;
+use crate::line::OutcomeLine;
+use crate::record::{ErrorKind, Failure, JobResult, Try};
+use crate::tally::Seen;
+use crate::work::{Attempt, Core as _, Tried, Work};
+
+/// Works until there is nothing more to do, or nothing more can be written.
+pub(crate) async fn slot<W: Work>(core: Rc<Core<W>>, number: usize) {
+    loop {
+        let mut next = core.next(number).await;
+        // Who leaves a host takes the next job for it along.
+        loop {
+            next = match next {
+                Next::Done => return,
+                Next::Bad(bad) => match core.reject(&bad).await {
+                    Ok(()) => break,
+                    Err(NotWritten) => return,
+                },
+                Next::Interrupted(entry) => match core.interrupt(entry).await {
+                    Ok(()) => break,
+                    Err(NotWritten) => return,
+                },
+                Next::Try(entry) => match core.one_try(entry).await {
+                    Ok(Some(entry)) => Next::Try(entry),
+                    Ok(None) => break,
+                    Err(NotWritten) => return,
+                },
+            };
+        }
+    }
+}
+
+/// What a try leads to.
+enum Decision {
+    /// The job is over.
+    Settle(OutcomeKind, Option<Failure>),
+    /// Another try, after this time.
+    Retry(Duration, Failure),
+    /// The run ends before the job could: it is written as such, and runs again when the list is resumed.
+    Interrupt(Option<Failure>),
+}
+
+impl<W: Work> Core<W> {
+    /// One try of a job, up to its outcome's line or its place in the waiting room. Gives back the job that takes over its
+    /// place at the host.
+    async fn one_try(
+        &self,
+        mut entry: Entry<W::Spec>,
+    ) -> Result<Option<Entry<W::Spec>>, NotWritten> {
+        let host = self
+            .shared
+            .hosts
+            .as_ref()
+            .and_then(|hosts| Some((hosts, self.host(&entry)?.to_owned())));
+        let leave = || host.as_ref().and_then(|(hosts, host)| hosts.leave(host));
+        if !self.admit().await {
+            let next = leave();
+            if entry.is_retry() {
+                self.interrupt(entry).await?;
+            }
+            return Ok(next);
+        }
+        let (tried, took) = self.attempt(&mut entry).await;
+        let next = leave();
+        let abandoned = tried.abandoned;
+        match self.decide(&entry, tried.error, took, abandoned) {
+            Decision::Retry(delay, error) => {
+                self.counters().retried();
+                entry.tries.push(Try {
+                    took,
+                    waited: Some(delay),
+                    error,
+                });
+                self.wait(entry, Instant::now() + delay);
+            }
+            Decision::Settle(kind, error) => {
+                let attempts = entry.tries.len() as u32 + 1;
+                let line = Closing {
+                    kind,
+                    is_final: true,
+                    attempts,
+                    result: tried.result.as_ref(),
+                    error: error.as_ref(),
+                };
+                self.settle(&mut entry, line).await?;
+            }
+            Decision::Interrupt(error) => {
+                let kind = OutcomeKind::Cancelled;
+                let attempts = entry.tries.len() as u32 + 1;
+                let line = Closing {
+                    kind,
+                    is_final: false,
+                    attempts,
+                    result: tried.result.as_ref(),
+                    error: error.as_ref(),
+                };
+                self.settle(&mut entry, line).await?;
+            }
+        }
+        Ok(next)
+    }
+
+    /// Waits for the rate limit. `false`: the run has stopped meanwhile.
+    async fn admit(&self) -> bool {
+        match &self.shared.options.rate {
+            Some(rate) => self.shared.stopped.run(rate.acquire()).await.is_ok(),
+            None => true,
+        }
+    }
+
+    async fn attempt(&self, entry: &mut Entry<W::Spec>) -> (Tried, Duration) {
+        let options = &self.shared.options;
+        let begun = entry.begin();
+        let number = entry.tries.len() as u32 + 1;
+        if let (Some(budget), 1) = (&options.retry_budget, number) {
+            budget.deposit();
+        }
+        let attempt = Attempt {
+            number,
+            timeout: entry.job.timeout.or(options.timeout),
+            deadline: options
+                .total_timeout
+                .and_then(|total| begun.at.checked_add(total)),
+            abort: &self.shared.aborted,
+            kill_after: self.shared.control.kill_after(),
+        };
+        self.counters().attempt_started();
+        let start = Instant::now();
+        let tried =
+            settle(async { Ok::<_, Failure>(self.worker.attempt(&entry.job, &attempt).await) })
+                .await;
+        let took = start.elapsed();
+        self.counters().attempt_ended();
+        let tried = match tried {
+            Outcome::Fulfilled(tried) => tried,
+            Outcome::Panicked(panic) => Tried::failed(
+                None,
+                Failure::permanent(ErrorKind::Panic, panic.message().to_owned()),
+            ),
+            other => Tried::failed(
+                None,
+                Failure::permanent(ErrorKind::Panic, format!("unexpected: {}", other.kind())),
+            ),
+        };
+        (tried, took)
+    }
+
+    fn decide(
+        &self,
+        entry: &Entry<W::Spec>,
+        error: Option<Failure>,
+        took: Duration,
+        abandoned: bool,
+    ) -> Decision {
+        let Some(error) = error else {
+            return Decision::Settle(OutcomeKind::Fulfilled, None);
+        };
+        if abandoned {
+            return Decision::Settle(OutcomeKind::Abandoned, Some(error));
+        }
+        let kind = match error.kind {
+            ErrorKind::Cancelled => return Decision::Interrupt(Some(error)),
+            ErrorKind::Panic => return Decision::Settle(OutcomeKind::Panicked, Some(error)),
+            ErrorKind::Timeout => OutcomeKind::TimedOut,
+            _ => OutcomeKind::Rejected,
+        };
+        let options = &self.shared.options;
+        let done = entry.tries.len() as u32;
+        if !error.retry || done >= options.retries {
+            return Decision::Settle(kind, Some(error));
+        }
+        if self.shared.stopped.is_aborted() {
+            return Decision::Interrupt(Some(error));
+        }
+        let delay = self.delay(done, &error);
+        let deadline = entry
+            .begun
+            .zip(options.total_timeout)
+            .and_then(|(begun, total)| begun.at.checked_add(total));
+        if deadline.is_some_and(|deadline| Instant::now() + delay >= deadline) {
+            return Decision::Settle(
+                OutcomeKind::TimedOut,
+                Some(out_of_time(options.total_timeout, delay, took, &error)),
+            );
+        }
+        Decision::Retry(delay, error)
+    }
+
+    /// How long to wait before the next try: the back-off, or what the server asked for, if that is longer.
+    fn delay(&self, done: u32, error: &Failure) -> Duration {
+        let options = &self.shared.options;
+        let mut rng = self.rng.borrow_mut();
+        let backoff = options.backoff.delay(done, &mut rng);
+        let Some(asked) = error.retry_after else {
+            return backoff;
+        };
+        // Everybody was told the same time: a little later each, or they would all come at once.
+        let spread = asked.mul_f64(rng.f64() * 0.1).min(Duration::from_secs(1));
+        backoff.max((asked + spread).min(options.retry_after_max))
+    }
+
+    /// A line that is no job settles as rejected.
+    async fn reject(&self, bad: &Bad) -> Result<(), NotWritten> {
+        let line_id;
+        let id = match &bad.id {
+            Id::Own(id) => id,
+            Id::Line => {
+                line_id = bad.seq.to_string();
+                line_id.as_str()
+            }
+        };
+        let line = OutcomeLine {
+            seq: bad.seq,
+            id,
+            key: bad.key,
+            outcome: OutcomeKind::Rejected,
+            is_final: true,
+            attempts: 0,
+            took: Duration::ZERO,
+            started: SystemTime::now(),
+            input: &bad.input,
+            result: None,
+            error: Some(&bad.failure),
+            tries: &[],
+            meta: None,
+        };
+        self.write(&line).await
+    }
+
+    /// The run has stopped before this job's next try.
+    async fn interrupt(&self, mut entry: Entry<W::Spec>) -> Result<(), NotWritten> {
+        let attempts = entry.tries.len() as u32;
+        let reason = self
+            .shared
+            .stopped
+            .reason()
+            .map_or_else(String::new, |reason| reason.to_string());
+        let error = Failure::permanent(
+            ErrorKind::Cancelled,
+            format!("waiting for a retry when the run ended: {reason}"),
+        );
+        let kind = OutcomeKind::Cancelled;
+        let line = Closing {
+            kind,
+            is_final: false,
+            attempts,
+            result: None,
+            error: Some(&error),
+        };
+        self.settle(&mut entry, line).await
+    }
+
+    async fn settle(
+        &self,
+        entry: &mut Entry<W::Spec>,
+        closing: Closing<'_>,
+    ) -> Result<(), NotWritten> {
+        let begun = entry.begin();
+        let line_id;
+        let id = match &entry.job.id {
+            Id::Own(id) => id,
+            Id::Line => {
+                line_id = entry.job.seq.to_string();
+                line_id.as_str()
+            }
+        };
+        let line = OutcomeLine {
+            seq: entry.job.seq,
+            id,
+            key: entry.job.key,
+            outcome: closing.kind,
+            is_final: closing.is_final,
+            attempts: closing.attempts,
+            took: begun.at.elapsed(),
+            started: begun.clock,
+            input: &entry.job.input,
+            result: closing.result,
+            error: closing.error,
+            tries: &entry.tries,
+            meta: entry.job.meta.as_deref(),
+        };
+        self.write(&line).await
+    }
+
+    /// Commits a line, and counts it once it is written.
+    async fn write(&self, line: &OutcomeLine<'_>) -> Result<(), NotWritten> {
+        self.commit
+            .line(|out, checksum| line.write(out, checksum))
+            .await?;
+        self.tally.borrow_mut().add(&Seen::of(line));
+        if line.is_final {
+            self.counters()
+                .settled(line.outcome, line.error.map(|error| error.kind));
+            self.shared
+                .control
+                .settled(line.outcome == OutcomeKind::Fulfilled);
+        }
+        Ok(())
+    }
+}
+
+/// How a job's line ends.
+struct Closing<'a> {
+    kind: OutcomeKind,
+    is_final: bool,
+    attempts: u32,
+    result: Option<&'a JobResult>,
+    error: Option<&'a Failure>,
+}
+
+fn out_of_time(
+    total: Option<Duration>,
+    delay: Duration,
+    took: Duration,
+    last: &Failure,
+) -> Failure {
+    let total = humantime::format_duration(total.unwrap_or(took));
+    let delay = humantime::format_duration(Duration::from_millis(delay.as_millis() as u64));
+    Failure::permanent(
+        ErrorKind::Timeout,
+        format!(
+            "the job's total time of {total} would be over before the next try (in {delay}); last: {}",
+            last.message
+        ),
+    )
+}
