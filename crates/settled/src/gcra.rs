@@ -190,6 +190,12 @@ impl Gcra {
             .map(|ready| ready.max(now))
     }
 
+    /// Up to when what was admitted so far takes, rounded up.
+    pub(crate) fn free_since(&self) -> u64 {
+        let nanos = self.arrival.div_ceil(self.rate.scale.into());
+        u64::try_from(nanos).unwrap_or(u64::MAX)
+    }
+
     fn ready(&self, cells: u64) -> Option<u64> {
         let end = self
             .arrival

@@ -16,8 +16,9 @@ use crate::semaphore::Semaphore;
 /// At most so many in so much time, evenly spaced unless a [burst](Self::burst) is allowed, first come, first served.
 ///
 /// Within any stretch of time of length *t* it admits at most `burst + (t + SLACK) * count / per`. The
-/// [slack](Self::SLACK) is for those who waited and were woken late, as timers tick in milliseconds: without it, a
-/// rate of thousands a second would never be reached. An idle limiter saves nothing up beyond its burst.
+/// [slack](Self::SLACK) makes up for timers, which tick in milliseconds and are late: whoever waited counts as of when it might have
+/// gone, at most that long ago, and so does who comes right after. Without it a rate of thousands a second would never be
+/// reached. A limiter that was idle for longer has its burst, and no more.
 ///
 /// Only the first in line sleeps; when it wakes, all who are due go one after the other without a timer of their own. It may be shared
 /// by reference or in an `Arc`, between any number of threads and runtimes. As with every fair queue, a task that keeps an `acquire`
@@ -162,8 +163,14 @@ impl RateLimit {
     /// Only for who has the turn. `asked` is when it got in line.
     fn take(&self, asked: u64) -> Result<(), Instant> {
         let now = self.now();
-        let since = asked.max(now.saturating_sub(SLACK));
-        let taken = self.core().take_since(since, now, 1);
+        let earliest = now.saturating_sub(SLACK);
+        let mut core = self.core();
+        // A limiter that was busy up to just now goes on where it was, as if whoever comes now had been in line: somebody who
+        // acquires in a loop is as late as its timer was. One that was idle starts anew.
+        let busy = core.free_since() >= earliest;
+        let since = if busy { earliest } else { asked.max(earliest) };
+        let taken = core.take_since(since, now, 1);
+        drop(core);
         taken.map_err(|not_yet| self.instant(not_yet.ready()))
     }
 

@@ -1,15 +1,16 @@
 //! Sharing a bounded number of permits: [`Semaphore`].
 
+mod state;
 mod waiters;
 
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
-use crate::sync::Lock;
-use waiters::{Key, Waiters};
+use state::{Core, Turn, Waiter, Wakers};
+use waiters::Key;
 
 /// A number of permits that many share: first come, first served.
 ///
@@ -21,8 +22,9 @@ use waiters::{Key, Waiters};
 ///   it grows.
 /// - A waiter that is dropped, also between being woken and being polled, leaves nothing behind, and those after it move up.
 ///
-/// It works in and between any runtimes and threads. All state is behind one lock, which is held for some instructions and
-/// never while a waker, or any other foreign code but [`Waker::clone`], runs.
+/// It works in and between any runtimes and threads. As long as nobody waits, taking and giving back a permit is one atomic operation
+/// each. Otherwise there is a lock, held for some instructions and never while a waker, or any other foreign code
+/// but [`Waker::clone`](std::task::Waker::clone), runs.
 ///
 /// As with every fair semaphore, a permit that was handed to a waiter belongs to that waiter: a task that keeps a woken
 /// [`Acquire`] without polling it keeps the permit from all others.
@@ -40,31 +42,7 @@ use waiters::{Key, Waiters};
 /// # });
 /// ```
 pub struct Semaphore {
-    state: Lock<State>,
-}
-
-/// Invariant: whenever the lock is free, the first in line (if there is one) does not fit. So nobody waits for what is there.
-struct State {
-    capacity: usize,
-    /// Permits that are out: held, or given to a waiter that has not come for them yet. Above `capacity` after that has shrunk.
-    out: usize,
-    closed: bool,
-    waiters: Waiters<Waiter>,
-}
-
-struct Waiter {
-    weight: usize,
-    turn: Turn,
-    waker: Option<Waker>,
-}
-
-/// A waiter is in line as long as its turn is `Waiting`.
-#[derive(Clone, Copy)]
-enum Turn {
-    Waiting,
-    /// Its permits are counted as `out` already.
-    Given,
-    Refused(AcquireError),
+    core: Core,
 }
 
 /// Why a semaphore will never give the permits that were asked for.
@@ -127,119 +105,15 @@ impl fmt::Display for TryAcquireError {
 
 impl std::error::Error for TryAcquireError {}
 
-/// Wakers to be woken once the lock is free. Mostly it is one: that costs no allocation.
-#[derive(Default)]
-#[must_use]
-struct Wakers {
-    first: Option<Waker>,
-    more: Vec<Waker>,
-}
-
-impl Wakers {
-    fn add(&mut self, waker: Option<Waker>) {
-        match &self.first {
-            None => self.first = waker,
-            Some(_) => self.more.extend(waker),
-        }
-    }
-
-    fn wake(self) {
-        self.first
-            .into_iter()
-            .chain(self.more)
-            .for_each(Waker::wake);
-    }
-}
-
-impl State {
-    fn fits(&self, weight: usize) -> bool {
-        self.capacity
-            .checked_sub(self.out)
-            .is_some_and(|free| weight <= free)
-    }
-
-    /// `Err`: never.
-    fn possible(&self, weight: usize) -> Result<(), AcquireError> {
-        let capacity = self.capacity;
-        if self.closed {
-            return Err(AcquireError::Closed);
-        }
-        match weight > capacity && capacity > 0 {
-            true => Err(AcquireError::TooMany {
-                wanted: weight,
-                capacity,
-            }),
-            false => Ok(()),
-        }
-    }
-
-    fn try_take(&mut self, weight: usize) -> Result<(), TryAcquireError> {
-        self.possible(weight).map_err(TryAcquireError::Never)?;
-        // Nothing at all is always there; anything else only if nobody came before.
-        if weight > 0 && (self.waiters.len() > 0 || !self.fits(weight)) {
-            return Err(TryAcquireError::NoPermits);
-        }
-        self.out += weight;
-        Ok(())
-    }
-
-    /// Gives permits to those at the front for whom there are enough.
-    fn give(&mut self) -> Wakers {
-        let mut wakers = Wakers::default();
-        while let Some(key) = self.waiters.first() {
-            let weight = self.waiters.get_mut(key).weight;
-            if !self.fits(weight) {
-                break;
-            }
-            self.out += weight;
-            wakers.add(self.turn(key, Turn::Given));
-        }
-        wakers
-    }
-
-    /// Tells those that no longer can have what they wait for, and gives to those that now can.
-    fn refuse_and_give(&mut self) -> Wakers {
-        let mut wakers = Wakers::default();
-        let mut at = self.waiters.first();
-        while let Some(key) = at {
-            at = self.waiters.behind(key);
-            let weight = self.waiters.get_mut(key).weight;
-            if let Err(error) = self.possible(weight) {
-                wakers.add(self.turn(key, Turn::Refused(error)));
-            }
-        }
-        let given = self.give();
-        wakers
-            .more
-            .extend(given.first.into_iter().chain(given.more));
-        wakers
-    }
-
-    fn turn(&mut self, key: Key, turn: Turn) -> Option<Waker> {
-        self.waiters.leave(key);
-        let waiter = self.waiters.get_mut(key);
-        waiter.turn = turn;
-        waiter.waker.take()
-    }
-
-    fn give_back(&mut self, weight: usize) -> Wakers {
-        self.out -= weight;
-        self.give()
-    }
-}
-
 impl Semaphore {
-    /// A semaphore with this many permits. With none, all wait until it is [resized](Self::resize).
+    /// The most permits that there can be: more are as good as this many.
+    pub const MAX: usize = state::MOST;
+
+    /// A semaphore with this many permits, at most [`Semaphore::MAX`]. With none, all wait until it is [resized](Self::resize).
     #[must_use]
     pub fn new(permits: usize) -> Self {
-        let state = State {
-            capacity: permits,
-            out: 0,
-            closed: false,
-            waiters: Waiters::new(),
-        };
         Self {
-            state: Lock::new(state),
+            core: Core::new(permits),
         }
     }
 
@@ -294,7 +168,7 @@ impl Semaphore {
     /// # Errors
     /// [`TryAcquireError::NoPermits`] if it would have to wait, [`TryAcquireError::Never`] if waiting would not help.
     pub fn try_acquire(&self, permits: usize) -> Result<Permit<'_>, TryAcquireError> {
-        self.state.lock().try_take(permits)?;
+        self.core.take(permits)?;
         Ok(Permit {
             semaphore: self,
             permits,
@@ -309,7 +183,7 @@ impl Semaphore {
         self: &Arc<Self>,
         permits: usize,
     ) -> Result<OwnedPermit, TryAcquireError> {
-        self.state.lock().try_take(permits)?;
+        self.core.take(permits)?;
         Ok(OwnedPermit {
             semaphore: Arc::clone(self),
             permits,
@@ -351,15 +225,15 @@ impl Semaphore {
         self.change(|_| permits);
     }
 
-    /// Adds `more` permits for good, and lets in whoever now fits. At most `usize::MAX` in all.
+    /// Adds `more` permits for good, and lets in whoever now fits. At most [`Semaphore::MAX`] in all.
     pub fn add(&self, more: usize) {
         self.change(|capacity| capacity.saturating_add(more));
     }
 
     fn change(&self, capacity: impl FnOnce(usize) -> usize) {
         let wakers = {
-            let mut state = self.state.lock();
-            state.capacity = capacity(state.capacity);
+            let mut state = self.core.slow();
+            state.capacity = capacity(state.capacity).min(Self::MAX);
             state.refuse_and_give()
         };
         wakers.wake();
@@ -377,7 +251,7 @@ impl Semaphore {
     /// ```
     pub fn close(&self) {
         let wakers = {
-            let mut state = self.state.lock();
+            let mut state = self.core.slow();
             state.closed = true;
             state.refuse_and_give()
         };
@@ -387,37 +261,31 @@ impl Semaphore {
     /// It was closed.
     #[must_use]
     pub fn is_closed(&self) -> bool {
-        self.state.lock().closed
+        self.core.slow().closed
     }
 
     /// How many permits there are in all.
     #[must_use]
     pub fn capacity(&self) -> usize {
-        self.state.lock().capacity
+        self.core.slow().capacity
     }
 
     /// How many permits are there to be taken: a snapshot.
     #[must_use]
     pub fn available(&self) -> usize {
-        let state = self.state.lock();
-        state.capacity.saturating_sub(state.out)
+        self.core.free()
     }
 
     /// How many wait: a snapshot. Those who have their permits, and have not come for them yet, do not count.
     #[must_use]
     pub fn waiting(&self) -> usize {
-        self.state.lock().waiters.len()
-    }
-
-    fn give_back(&self, permits: usize) {
-        let wakers = self.state.lock().give_back(permits);
-        wakers.wake();
+        self.core.in_line()
     }
 }
 
 impl fmt::Debug for Semaphore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = self.state.lock();
+        let state = self.core.slow();
         f.debug_struct("Semaphore")
             .field("capacity", &state.capacity)
             .field("out", &state.out)
@@ -456,7 +324,11 @@ impl Wait {
         semaphore: &Semaphore,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), AcquireError>> {
-        let mut state = semaphore.state.lock();
+        if matches!(self.place, Place::New) && semaphore.core.take_fast(self.weight) {
+            self.place = Place::Done;
+            return Poll::Ready(Ok(()));
+        }
+        let mut state = semaphore.core.slow();
         let result = match self.place {
             Place::Done => panic!("a semaphore's `Acquire` polled after it was ready"),
             Place::New => match state.try_take(self.weight) {
@@ -502,7 +374,7 @@ impl Wait {
         let Place::InLine(key) = std::mem::replace(&mut self.place, Place::Done) else {
             return;
         };
-        let mut state = semaphore.state.lock();
+        let mut state = semaphore.core.slow();
         let waiter = state.waiters.remove(key);
         let wakers = match waiter.turn {
             Turn::Waiting => state.give(),
@@ -586,7 +458,7 @@ impl Permit<'_> {
 
 impl Drop for Permit<'_> {
     fn drop(&mut self) {
-        self.semaphore.give_back(self.permits);
+        self.semaphore.core.give(self.permits);
     }
 }
 
@@ -608,6 +480,6 @@ impl OwnedPermit {
 
 impl Drop for OwnedPermit {
     fn drop(&mut self) {
-        self.semaphore.give_back(self.permits);
+        self.semaphore.core.give(self.permits);
     }
 }

@@ -1,10 +1,16 @@
-//! The lock of what handles wakers by itself: the standard one, or loom's where its models run.
+//! The lock and the counter of what handles wakers by itself: the standard ones, or loom's where its models run.
 
 #[cfg(not(loom))]
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 #[cfg(loom)]
-use loom::sync::{Mutex, MutexGuard};
+use loom::sync::Mutex;
+
+#[cfg(not(loom))]
+pub(crate) use std::sync::{MutexGuard as LockGuard, atomic::AtomicUsize};
+
+#[cfg(loom)]
+pub(crate) use loom::sync::{MutexGuard as LockGuard, atomic::AtomicUsize};
 
 /// A mutex that does not know poison: what it protects here is never left half changed.
 pub(crate) struct Lock<T>(Mutex<T>);
@@ -15,12 +21,12 @@ impl<T> Lock<T> {
     }
 
     #[cfg(not(loom))]
-    pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
+    pub(crate) fn lock(&self) -> LockGuard<'_, T> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     #[cfg(loom)]
-    pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
+    pub(crate) fn lock(&self) -> LockGuard<'_, T> {
         self.0.lock().expect("loom's mutex is never poisoned")
     }
 }

@@ -12,10 +12,15 @@ use loom::thread;
 use settled::{AcquireError, Semaphore};
 
 /// Runs the model, and fails if it did not run through at least `least` interleavings: a model of one thread proves nothing.
-fn model(least: usize, body: impl Fn() + Send + Sync + 'static) {
+///
+/// Two threads are run through completely; with three, at most three times a thread is stopped where it could go on, as
+/// the number of all interleavings is in the millions.
+fn model(threads: usize, least: usize, body: impl Fn() + Send + Sync + 'static) {
     let runs = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&runs);
-    loom::model(move || {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = (threads > 2).then_some(3);
+    builder.check(move || {
         count.fetch_add(1, Ordering::Relaxed);
         body();
     });
@@ -31,7 +36,7 @@ fn poll_once<F: Future>(future: std::pin::Pin<&mut F>) -> Poll<F::Output> {
 /// No wake-up is lost: a waiter gets what another thread releases.
 #[test]
 fn a_release_reaches_the_waiter() {
-    model(10, || {
+    model(2, 20, || {
         let semaphore = Arc::new(Semaphore::new(1));
         let held = semaphore.try_acquire_owned(1).unwrap();
         let waiter = {
@@ -47,7 +52,7 @@ fn a_release_reaches_the_waiter() {
 /// A waiter that is dropped while a permit is on its way to it passes that on.
 #[test]
 fn a_cancelled_waiter_passes_its_permit_on() {
-    model(10, || {
+    model(3, 1000, || {
         let semaphore = Arc::new(Semaphore::new(1));
         let held = semaphore.try_acquire_owned(1).unwrap();
         let quitter = {
@@ -72,7 +77,7 @@ fn a_cancelled_waiter_passes_its_permit_on() {
 /// A heavy waiter that gives up lets the light one behind it in.
 #[test]
 fn a_heavy_waiter_that_leaves_makes_way() {
-    model(10, || {
+    model(2, 20, || {
         let semaphore = Arc::new(Semaphore::new(2));
         let held = semaphore.try_acquire_owned(1).unwrap();
         let mut heavy = Box::pin(semaphore.acquire_owned(2));
@@ -91,7 +96,7 @@ fn a_heavy_waiter_that_leaves_makes_way() {
 /// Closing while somebody gets in line, and while a permit comes back: the waiter settles, and the permit is not lost.
 #[test]
 fn a_close_settles_the_waiter() {
-    model(10, || {
+    model(3, 1000, || {
         let semaphore = Arc::new(Semaphore::new(1));
         let held = semaphore.try_acquire_owned(1).unwrap();
         let waiter = {
@@ -115,7 +120,7 @@ fn a_close_settles_the_waiter() {
 /// A change of size against a waiter and a release: nobody hangs, and the count comes out right.
 #[test]
 fn a_resize_reaches_the_waiter() {
-    model(10, || {
+    model(3, 1000, || {
         let semaphore = Arc::new(Semaphore::new(1));
         let held = semaphore.try_acquire_owned(1).unwrap();
         let waiter = {
@@ -136,7 +141,7 @@ fn a_resize_reaches_the_waiter() {
 /// Two at a limit of one: never both inside, and both get in.
 #[test]
 fn the_limit_holds() {
-    model(10, || {
+    model(2, 20, || {
         let semaphore = Arc::new(Semaphore::new(1));
         let inside = Arc::new(loom::sync::atomic::AtomicUsize::new(0));
         let work = |semaphore: Arc<Semaphore>, inside: Arc<loom::sync::atomic::AtomicUsize>| {
@@ -154,5 +159,55 @@ fn the_limit_holds() {
         assert_eq!(semaphore.available(), 1);
         let again = pin!(semaphore.acquire(1));
         assert!(poll_once(again).is_ready());
+    });
+}
+
+/// The count changes places (a resize needs the lock, a try and a release do not) and comes out right.
+#[test]
+fn no_permit_is_lost_between_word_and_lock() {
+    model(3, 1000, || {
+        let semaphore = Arc::new(Semaphore::new(2));
+        let taker = {
+            let semaphore = Arc::clone(&semaphore);
+            thread::spawn(move || drop(semaphore.try_acquire(2)))
+        };
+        let resizer = {
+            let semaphore = Arc::clone(&semaphore);
+            thread::spawn(move || semaphore.resize(1))
+        };
+        let one = semaphore.try_acquire(1);
+        assert!(semaphore.available() <= 2);
+        drop(one);
+        taker.join().unwrap();
+        resizer.join().unwrap();
+        assert_eq!(
+            (
+                semaphore.available(),
+                semaphore.capacity(),
+                semaphore.waiting()
+            ),
+            (1, 1, 0)
+        );
+    });
+}
+
+/// A light request that needs no lock does not slip past a heavy waiter that has got in line.
+#[test]
+fn the_fast_way_does_not_go_past_the_line() {
+    model(2, 20, || {
+        let semaphore = Arc::new(Semaphore::new(2));
+        let held = semaphore.try_acquire_owned(1).unwrap();
+        let mut heavy = Box::pin(semaphore.acquire_owned(2));
+        assert!(poll_once(heavy.as_mut()).is_pending());
+        let barger = {
+            let semaphore = Arc::clone(&semaphore);
+            thread::spawn(move || semaphore.try_acquire(1).is_ok())
+        };
+        drop(held);
+        assert!(
+            !barger.join().unwrap(),
+            "the two are spoken for, before and after they came back"
+        );
+        assert!(poll_once(heavy.as_mut()).is_ready());
     });
 }

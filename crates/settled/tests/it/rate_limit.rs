@@ -101,6 +101,26 @@ async fn a_rate_far_above_the_timers_tick_is_kept() {
     within_bounds(&times.borrow(), 20_000.0, 1.0);
 }
 
+/// Also where one task acquires in a loop, and so is never in line when its timer is late.
+#[tokio::test(start_paused = true)]
+async fn a_loop_gets_the_whole_rate() {
+    for (count, burst) in [(20_000, 1), (20_000, 7), (300, 1)] {
+        let limit = limit(count, SECOND, burst);
+        let start = Instant::now();
+        let mut times = Vec::new();
+        for _ in 0..2 * count {
+            limit.acquire().await;
+            times.push(start.elapsed());
+        }
+        let took = start.elapsed();
+        assert!(
+            took >= 2 * SECOND - RateLimit::SLACK - 10 * MS && took <= 2 * SECOND + MS,
+            "{took:?}"
+        );
+        within_bounds(&times, f64::from(count), f64::from(burst));
+    }
+}
+
 /// In every stretch between two admissions there are at most as many as the burst, the time and the slack allow.
 fn within_bounds(times: &[Duration], per_second: f64, burst: f64) {
     let slack = RateLimit::SLACK.as_secs_f64();
