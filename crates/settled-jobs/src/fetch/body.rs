@@ -83,7 +83,7 @@ pub(super) async fn read(
     if !(decode && headers.contains_key(http::header::CONTENT_ENCODING)) || body.is_end_stream() {
         return plain(conn, &mut body, &mut sink).await;
     }
-    let decoded = decoded(conn, &mut body, headers, max, &mut sink).await;
+    let decoded = Box::pin(decoded(conn, &mut body, headers, max, &mut sink)).await;
     match sink.fault {
         Some(fault) => Err(fault),
         None => decoded,

@@ -6,7 +6,7 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{Builder, Connection, SendRequest};
@@ -113,12 +113,24 @@ impl Conn {
         }
         self.http.is_some() && self.send.is_ready()
     }
+}
 
-    /// Gives the byte stream back, after an answer that turned the connection into a tunnel.
-    pub(super) async fn into_stream(self) -> Option<Stream> {
-        let parts = self.http?.without_shutdown().await.ok()?;
-        parts.read_buf.is_empty().then(|| parts.io.into_inner())
-    }
+/// Asks a proxy for a tunnel (`CONNECT`). If the answer is a success, the byte stream is the tunnel.
+pub(super) async fn tunnel(
+    stream: Stream,
+    request: Request<Sending>,
+) -> hyper::Result<(StatusCode, Option<Stream>)> {
+    let (mut send, mut http) = Builder::new().handshake(TokioIo::new(stream)).await?;
+    let mut answer = pin!(send.send_request(request));
+    let mut ended = false;
+    let answer = poll_fn(|cx| {
+        ended = ended || http.poll_without_shutdown(cx).is_ready();
+        answer.as_mut().poll(cx)
+    })
+    .await?;
+    let parts = http.into_parts();
+    let tunnel = answer.status().is_success() && parts.read_buf.is_empty();
+    Ok((answer.status(), tunnel.then(|| parts.io.into_inner())))
 }
 
 /// Lets a connection read and write. One that has ended is dropped at once: that is what hands an unsent request back.

@@ -1,6 +1,7 @@
 //! What lives on one core: its connections, timers and known names.
 
 use std::cell::{Cell, RefCell};
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -117,7 +118,8 @@ impl FetchCore {
                 }
             }
             progress.phase.set(Phase::Connection);
-            match self.dial(origin).await {
+            // Boxed: it is rare and large, and would make the future of every request large.
+            match Box::pin(self.dial(origin)).await {
                 Ok(conn) => return lease(conn),
                 Err(DialError::NoFds) => queue = true,
                 Err(DialError::Failed(failure)) => return Err(failure),
@@ -159,9 +161,10 @@ impl Core for FetchCore {
             job,
             progress: &progress,
         };
+        let work = pin!(exchange.run());
         let failed = match self
             .timers
-            .within(attempt.until(), attempt.abort, exchange.run())
+            .within(attempt.until(), attempt.abort, work)
             .await
         {
             Ok(Ok(result)) => return Tried::fulfilled(JobResult::Fetch(result)),

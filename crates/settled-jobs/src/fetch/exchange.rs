@@ -62,7 +62,7 @@ impl Exchange<'_> {
                     hop = self
                         .follow(hop, &answer, max)
                         .map_err(|failure| Failure { status, ..failure })?;
-                    self.drain(lease, answer).await;
+                    Box::pin(self.drain(lease, answer)).await;
                 }
                 _ => return self.settle(&hop, lease, answer).await,
             }

@@ -26,17 +26,16 @@ pub(super) struct Timers(RefCell<Vec<Pin<Box<Sleep>>>>);
 impl Timers {
     /// Runs `work` until it is ready, or `until`, or `abort` fires; work that is ready wins.
     ///
-    /// A try that was over before it began is never started.
+    /// A try that was over before it began is never started. The work is large, so it stays where it is.
     pub(super) async fn within<F: Future>(
         &self,
         until: Option<Instant>,
         abort: &AbortSignal,
-        work: F,
+        mut work: Pin<&mut F>,
     ) -> Result<F::Output, Cut> {
         if let Some(reason) = abort.reason() {
             return Err(Cut::Aborted(reason));
         }
-        let mut work = pin!(work);
         let mut aborted = pin!(None::<Aborted>);
         let mut timer = Timer {
             timers: self,

@@ -7,7 +7,7 @@ use http::header::{HOST, PROXY_AUTHORIZATION};
 use http::{HeaderMap, HeaderValue};
 use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 
-use super::conn::Conn;
+use super::conn::{Conn, tunnel};
 use super::connect::{DialError, tcp};
 use super::core::FetchCore;
 use super::payload::Sending;
@@ -179,21 +179,14 @@ impl Origin {
         let request = request
             .body(Sending::Empty)
             .map_err(|error| lost(error.to_string()))?;
-        let mut conn = Conn::new(stream)
+        let (status, tunnel) = tunnel(stream, request)
             .await
             .map_err(|error| lost(error.to_string()))?;
-        let answer = conn
-            .send(request)
-            .await
-            .map_err(|_| lost("it closed the connection".into()))?;
-        match answer.status() {
-            status if status.is_success() => conn
-                .into_stream()
-                .await
-                .ok_or_else(|| lost("it broke the protocol".into())),
-            status if status.is_server_error() => Err(lost(status.to_string())),
-            status => Err(Failure {
-                retry: false,
+        match tunnel {
+            Some(stream) => Ok(stream),
+            None if status.is_success() => Err(lost("it broke the protocol".into())),
+            None => Err(Failure {
+                retry: status.is_server_error(),
                 ..lost(status.to_string())
             }),
         }
