@@ -265,6 +265,8 @@ impl AbortSignal {
 
     /// A controller below this signal: it is aborted with it, with the same reason, and never the other way round.
     ///
+    /// To look at a signal is to look at all above it, as far as none of them is aborted; each level costs some nanoseconds.
+    ///
     /// ```
     /// # use settled::AbortController;
     /// let parent = AbortController::new();

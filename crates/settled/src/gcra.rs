@@ -80,6 +80,14 @@ impl fmt::Display for InvalidRate {
 impl std::error::Error for InvalidRate {}
 
 /// Not now: it would be more than the rate allows.
+///
+/// ```
+/// # use std::time::Duration;
+/// let mut rate = settled::Gcra::new(1, Duration::from_secs(1)).unwrap();
+/// rate.take(0, 1).unwrap();
+/// assert_eq!(rate.take(0, 1).unwrap_err().ready(), Some(1_000_000_000));
+/// assert_eq!(rate.take(0, 2).unwrap_err().ready(), None, "more than the burst");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotYet {
     ready: Option<u64>,
@@ -156,6 +164,14 @@ impl Gcra {
     ///
     /// # Errors
     /// As [`new`](Self::new); the old rate stays then.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// let mut rate = settled::Gcra::new(1, Duration::from_secs(60)).unwrap();
+    /// rate.take(0, 1).unwrap();
+    /// rate.set_rate(0, 1, Duration::from_secs(1)).unwrap();
+    /// assert_eq!(rate.peek(0, 1), Some(1_000_000_000), "a second after the last one, not a minute");
+    /// ```
     pub fn set_rate(
         &mut self,
         now: u64,
@@ -217,6 +233,14 @@ impl Gcra {
     ///
     /// # Errors
     /// If the rate does not allow it now; nothing has changed then.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// let mut rate = settled::Gcra::new(1000, Duration::from_secs(1)).unwrap();
+    /// rate.take(0, 1).unwrap();
+    /// rate.take_since(0, 1_700_000, 1).unwrap(); // due at 1 ms, woken at 1.7 ms
+    /// assert_eq!(rate.peek(0, 1), Some(2_000_000), "the next one is not later for that");
+    /// ```
     pub fn take_since(&mut self, since: u64, now: u64, weight: u32) -> Result<(), NotYet> {
         let ready = self.peek(now, weight);
         if ready != Some(now) {

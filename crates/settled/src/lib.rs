@@ -1,4 +1,62 @@
-//! Structured concurrency for tokio: **everything that starts, settles, exactly once, with one recorded outcome.**
+//! Structured concurrency for tokio: **everything that starts, settles, exactly once, with one recorded outcome. Nothing is lost,
+//! nothing is leaked, nothing keeps running behind your back.**
+//!
+//! | you want to | take |
+//! |---|---|
+//! | say how a piece of work ended: value, error, timeout, cancellation, panic | [`Outcome`], [`settle`] |
+//! | own tasks, and be sure that all of them are gone | [`Scope`], [`Spawner`], [`Handle`] |
+//! | wait for what dropped scopes left behind | [`drained`], [`running`] |
+//! | tell work to stop, and why; stop on the first of several reasons | [`AbortController`], [`AbortSignal`], [`Reason`] |
+//! | give up after a while, or at a certain time | [`timeout()`], [`deadline`] |
+//! | let only so many in at once: fair, weighted, resizable | [`Semaphore`], [`Permit`] |
+//! | let only so many in per second, with a queue | [`RateLimit`] |
+//! | ... with neither a clock nor a queue | [`Gcra`] |
+//! | wait longer after each failure, spread by chance | [`Backoff`], [`Jitter`] |
+//! | keep retries from becoming a storm | [`RetryBudget`] |
+//!
+//! ```
+//! use std::time::Duration;
+//! use settled::{Outcome, RateLimit, Scope, Semaphore};
+//! use std::sync::Arc;
+//!
+//! # tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(async {
+//! async fn fetch(page: u32) -> Result<u32, &'static str> {
+//!     if page == 3 { Err("no such page") } else { Ok(page * 100) }
+//! }
+//!
+//! let (scope, slots) = (Scope::new(), Arc::new(Semaphore::new(2)));
+//! let rate = Arc::new(RateLimit::new(50, Duration::from_secs(1)).unwrap());
+//! let handles: Vec<_> = (1..=4)
+//!     .map(|page| {
+//!         let (slots, rate) = (Arc::clone(&slots), Arc::clone(&rate));
+//!         scope.spawn(async move {
+//!             let _slot = slots.acquire(1).await.map_err(|_| "closed")?;
+//!             rate.acquire().await;
+//!             settled::timeout(Duration::from_secs(1), fetch(page)).await.map_err(|_| "too slow")?
+//!         })
+//!     })
+//!     .collect();
+//! scope.join().await;
+//!
+//! let mut kinds = Vec::new();
+//! for handle in handles {
+//!     kinds.push(handle.await.kind().name());
+//! }
+//! assert_eq!(kinds, ["fulfilled", "fulfilled", "rejected", "fulfilled"]);
+//! # });
+//! ```
+//!
+//! # What holds everywhere
+//!
+//! - **Time is tokio's.** All waits follow a paused clock. What is pure arithmetic ([`Gcra`], [`Backoff`], the withdrawals of a
+//!   [`RetryBudget`]) takes the time as an argument, or none. No timer is made before somebody really has to wait.
+//! - **Any runtime, any number of them.** Signals, semaphores, rate limits, budgets and scopes may be shared between
+//!   current-thread runtimes on different threads.
+//! - **Cancelling is dropping, and dropping leaves nothing behind**: no waker, no permit, no place in line. Each async
+//!   function says under *Cancel safety* what that means for it.
+//! - **A tie goes to the value**: what is ready at the instant of a timeout or an abort wins.
+//! - **Settings that make no sense are errors where they are made**, never a hang or a panic later.
+//! - There is no `unsafe` code.
 #![forbid(unsafe_code)]
 
 mod abort;

@@ -149,6 +149,14 @@ impl RateLimit {
     }
 
     /// Gives back one that was acquired and not used.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// let limit = settled::RateLimit::new(1, Duration::from_secs(60)).unwrap();
+    /// limit.try_acquire().unwrap();
+    /// limit.refund();
+    /// assert!(limit.try_acquire().is_ok());
+    /// ```
     pub fn refund(&self) {
         self.core().refund(1);
         self.changed.notify_one();

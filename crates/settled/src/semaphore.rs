@@ -86,6 +86,17 @@ impl fmt::Display for AcquireError {
 impl std::error::Error for AcquireError {}
 
 /// Why a semaphore gave no permits right away.
+///
+/// ```
+/// use settled::{AcquireError, Semaphore, TryAcquireError};
+///
+/// let semaphore = Semaphore::new(1);
+/// let _held = semaphore.try_acquire(1).unwrap();
+/// assert_eq!(semaphore.try_acquire(1).unwrap_err(), TryAcquireError::NoPermits);
+/// semaphore.close();
+/// let never = TryAcquireError::Never(AcquireError::Closed);
+/// assert_eq!(semaphore.try_acquire(1).unwrap_err(), never);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TryAcquireError {
     /// They are out, or others wait for them.
@@ -226,6 +237,12 @@ impl Semaphore {
     }
 
     /// Adds `more` permits for good, and lets in whoever now fits. At most [`Semaphore::MAX`] in all.
+    ///
+    /// ```
+    /// let semaphore = settled::Semaphore::new(1);
+    /// semaphore.add(2);
+    /// assert_eq!(semaphore.capacity(), 3);
+    /// ```
     pub fn add(&self, more: usize) {
         self.change(|capacity| capacity.saturating_add(more));
     }
@@ -441,6 +458,14 @@ impl Drop for AcquireOwned {
 }
 
 /// Permits of a [`Semaphore`], which come back when this is dropped.
+///
+/// ```
+/// let semaphore = settled::Semaphore::new(3);
+/// let permit = semaphore.try_acquire(2).unwrap();
+/// assert_eq!((permit.permits(), semaphore.available()), (2, 1));
+/// drop(permit);
+/// assert_eq!(semaphore.available(), 3);
+/// ```
 #[derive(Debug)]
 #[must_use = "a permit that is not kept comes back at once"]
 pub struct Permit<'a> {
