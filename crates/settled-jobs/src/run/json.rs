@@ -14,19 +14,22 @@ use crate::job::{Key, KeyHasher};
 
 const KNOWN: &str = "id, args, input, env, cwd, stdin, timeout, meta";
 
+/// A variable to set, or to take away.
+type Variable<'a> = (String, Option<Cow<'a, str>>);
+
 /// The members of a JSON line, each of its right type.
 #[derive(Debug, Default)]
 pub(super) struct JsonLine<'a> {
     pub(super) id: Option<Cow<'a, str>>,
     pub(super) args: Option<(&'a RawValue, Vec<Cow<'a, str>>)>,
     pub(super) input: Option<Cow<'a, str>>,
-    pub(super) env: Vec<(Cow<'a, str>, Option<Cow<'a, str>>)>,
+    pub(super) env: Vec<Variable<'a>>,
     pub(super) cwd: Option<Cow<'a, str>>,
     pub(super) stdin: Option<Cow<'a, str>>,
     pub(super) timeout: Option<Duration>,
     pub(super) meta: Option<&'a RawValue>,
     /// Members that only the template's pointers know.
-    pub(super) own: Vec<(Cow<'a, str>, &'a RawValue)>,
+    pub(super) own: Vec<(String, &'a RawValue)>,
 }
 
 impl<'a> JsonLine<'a> {
@@ -55,11 +58,11 @@ impl<'a> JsonLine<'a> {
 
     fn member(
         &mut self,
-        name: &Cow<'a, str>,
+        name: &str,
         value: &'a RawValue,
         pointed: impl Fn(&str) -> bool,
     ) -> Result<(), String> {
-        match &**name {
+        match name {
             "id" => self.id = Some(id(value)?),
             "args" => self.args = Some((value, args(value)?)),
             "input" => self.input = Some(text("input", value)?),
@@ -68,7 +71,7 @@ impl<'a> JsonLine<'a> {
             "stdin" => self.stdin = Some(text("stdin", value)?),
             "timeout" => self.timeout = Some(timeout(value)?),
             "meta" => self.meta = Some(value),
-            other if pointed(other) => self.own.push((name.clone(), value)),
+            other if pointed(other) => self.own.push((name.to_owned(), value)),
             other => {
                 return Err(format!(
                     "unknown member `{other}` (known are {KNOWN}; what is yours belongs into `meta`)"
@@ -195,7 +198,7 @@ fn args(value: &RawValue) -> Result<Vec<Cow<'_, str>>, String> {
 }
 
 /// `null` takes a variable away.
-fn env(value: &RawValue) -> Result<Vec<(Cow<'_, str>, Option<Cow<'_, str>>)>, String> {
+fn env(value: &RawValue) -> Result<Vec<Variable<'_>>, String> {
     let Members(members) = serde_json::from_str(value.get())
         .map_err(|_| "`env` must be an object of strings".to_owned())?;
     let mut variables: Vec<(_, _)> = Vec::with_capacity(members.len());
@@ -234,7 +237,7 @@ fn timeout(value: &RawValue) -> Result<Duration, String> {
 }
 
 /// The members of an object in their order, values unread.
-struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+struct Members<'a>(Vec<(String, &'a RawValue)>);
 
 impl<'de> Deserialize<'de> for Members<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -249,7 +252,7 @@ impl<'de> Deserialize<'de> for Members<'de> {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 let mut members = Vec::with_capacity(8);
                 while let Some(member) = map.next_entry::<String, &'de RawValue>()? {
-                    members.push((Cow::Owned(member.0), member.1));
+                    members.push(member);
                 }
                 Ok(Members(members))
             }

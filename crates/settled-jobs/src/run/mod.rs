@@ -84,13 +84,13 @@ impl Run {
     /// # Errors
     /// If a shell text has a NUL byte (kind `InvalidInput`), or `/dev/null` can't be opened.
     pub fn new(config: RunConfig) -> io::Result<Self> {
-        if let Program::Shell(text) = &config.program {
-            if text.as_encoded_bytes().contains(&0) {
-                return Err(io::Error::new(
-                    io::ErrorKind::InvalidInput,
-                    "the shell text has a NUL byte",
-                ));
-            }
+        if let Program::Shell(text) = &config.program
+            && text.as_encoded_bytes().contains(&0)
+        {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "the shell text has a NUL byte",
+            ));
         }
         let (decoder, common) = (
             decode::Decoder::new(&config),

@@ -119,25 +119,27 @@ pub(super) fn canonical(json: &str, out: &mut String) {
 const DEPTH: usize = 100;
 
 fn descend(json: &str, depth: usize, out: &mut String) {
-    if depth > 0 && json.starts_with('{') {
-        if let Ok(members) = serde_json::from_str::<BTreeMap<String, &RawValue>>(json) {
-            for (position, (name, value)) in members.iter().enumerate() {
-                out.push(if position == 0 { '{' } else { ',' });
-                out.push_str(&serde_json::Value::from(name.as_str()).to_string());
-                out.push(':');
-                descend(value.get(), depth - 1, out);
-            }
-            return out.push_str(if members.is_empty() { "{}" } else { "}" });
+    if depth > 0
+        && json.starts_with('{')
+        && let Ok(members) = serde_json::from_str::<BTreeMap<String, &RawValue>>(json)
+    {
+        for (position, (name, value)) in members.iter().enumerate() {
+            out.push(if position == 0 { '{' } else { ',' });
+            out.push_str(&serde_json::Value::from(name.as_str()).to_string());
+            out.push(':');
+            descend(value.get(), depth - 1, out);
         }
+        return out.push_str(if members.is_empty() { "{}" } else { "}" });
     }
-    if depth > 0 && json.starts_with('[') {
-        if let Ok(values) = serde_json::from_str::<Vec<&RawValue>>(json) {
-            for (position, value) in values.iter().enumerate() {
-                out.push(if position == 0 { '[' } else { ',' });
-                descend(value.get(), depth - 1, out);
-            }
-            return out.push_str(if values.is_empty() { "[]" } else { "]" });
+    if depth > 0
+        && json.starts_with('[')
+        && let Ok(values) = serde_json::from_str::<Vec<&RawValue>>(json)
+    {
+        for (position, value) in values.iter().enumerate() {
+            out.push(if position == 0 { '[' } else { ',' });
+            descend(value.get(), depth - 1, out);
         }
+        return out.push_str(if values.is_empty() { "[]" } else { "]" });
     }
     match json.starts_with('"').then(|| string(json)).flatten() {
         Some(text) => out.push_str(&serde_json::Value::from(text).to_string()),

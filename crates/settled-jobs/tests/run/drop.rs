@@ -16,13 +16,19 @@ fn descriptors() -> usize {
 }
 
 fn no_child_is_left() {
-    let none = waitid(WaitId::All, WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT);
+    let none = waitid(
+        WaitId::All,
+        WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT,
+    );
     assert_eq!(none.err(), Some(rustix::io::Errno::CHILD));
 }
 
 /// Drops attempts after a random number of polls, or of microseconds.
 fn at_random_points(spawner: Spawner) {
-    let seed = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(|| fastrand::u64(..));
+    let seed = std::env::var("SEED")
+        .ok()
+        .and_then(|seed| seed.parse().ok())
+        .unwrap_or_else(|| fastrand::u64(..));
     println!("SEED={seed}");
     let mut random = fastrand::Rng::with_seed(seed);
     let texts = [
@@ -37,14 +43,24 @@ fn at_random_points(spawner: Spawner) {
     let dir = tempfile::tempdir().expect("a directory");
     let runs = texts.map(|text| {
         let save_dir = Some(dir.path().into());
-        with(&RunConfig { inline: 100, save_dir, ..shell(text) }, spawner)
+        with(
+            &RunConfig {
+                inline: 100,
+                save_dir,
+                ..shell(text)
+            },
+            spawner,
+        )
     });
     in_runtime(async {
         let cores: Vec<_> = runs.iter().map(|run| run.core().expect("a core")).collect();
         let before = descriptors();
         for _ in 0..60 {
             let index = random.usize(..texts.len());
-            let (job, never) = (job(&runs[index], br#"{"args":["x"],"stdin":"y"}"#), AbortSignal::never());
+            let (job, never) = (
+                job(&runs[index], br#"{"args":["x"],"stdin":"y"}"#),
+                AbortSignal::never(),
+            );
             let attempt = free(&never);
             let attempt = std::pin::pin!(cores[index].attempt(&job, &attempt));
             let limit = Duration::from_micros(random.u64(..30_000));
@@ -55,19 +71,34 @@ fn at_random_points(spawner: Spawner) {
         assert_eq!(descriptors(), before);
     });
     no_child_is_left();
-    let left: Vec<_> = fs::read_dir(dir.path()).expect("a directory").map(|entry| entry.expect("one").file_name()).collect();
-    assert!(left.iter().all(|name| !name.to_string_lossy().ends_with(".part")), "{left:?}");
+    let left: Vec<_> = fs::read_dir(dir.path())
+        .expect("a directory")
+        .map(|entry| entry.expect("one").file_name())
+        .collect();
+    assert!(
+        left.iter()
+            .all(|name| !name.to_string_lossy().ends_with(".part")),
+        "{left:?}"
+    );
     eventually("nobody of this session sleeps", || sleepers().is_empty());
 }
 
 /// Who still has the environment of this very process, other than this process.
 fn sleepers() -> Vec<String> {
     let mark = format!("{MARK}={}", std::process::id());
-    let processes = fs::read_dir("/proc").expect("/proc").filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-    let others = processes.filter(|pid| pid.parse::<u32>().is_ok_and(|pid| pid != std::process::id()));
-    let marked = |pid: &String| fs::read(format!("/proc/{pid}/environ")).is_ok_and(|env| {
-        env.split(|&byte| byte == 0).any(|variable| variable == mark.as_bytes())
+    let processes = fs::read_dir("/proc")
+        .expect("/proc")
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let others = processes.filter(|pid| {
+        pid.parse::<u32>()
+            .is_ok_and(|pid| pid != std::process::id())
     });
+    let marked = |pid: &String| {
+        fs::read(format!("/proc/{pid}/environ")).is_ok_and(|env| {
+            env.split(|&byte| byte == 0)
+                .any(|variable| variable == mark.as_bytes())
+        })
+    };
     others.filter(marked).collect()
 }
 
@@ -75,16 +106,24 @@ const MARK: &str = "SETTLED_TEST_MARK";
 
 #[test]
 fn dropped_at_any_time_nothing_is_left() {
-    isolated("drop::dropped_at_any_time_nothing_is_left", &format!("export {MARK}=$$"), || {
-        at_random_points(Spawner::Auto);
-    });
+    isolated(
+        "drop::dropped_at_any_time_nothing_is_left",
+        &format!("export {MARK}=$$"),
+        || {
+            at_random_points(Spawner::Auto);
+        },
+    );
 }
 
 #[test]
 fn dropped_at_any_time_nothing_is_left_portable() {
-    isolated("drop::dropped_at_any_time_nothing_is_left_portable", &format!("export {MARK}=$$"), || {
-        at_random_points(Spawner::Portable);
-    });
+    isolated(
+        "drop::dropped_at_any_time_nothing_is_left_portable",
+        &format!("export {MARK}=$$"),
+        || {
+            at_random_points(Spawner::Portable);
+        },
+    );
 }
 
 #[test]
@@ -97,7 +136,9 @@ fn attempts_that_end_leave_nothing_either() {
                 let before = descriptors();
                 for status in 0..50 {
                     let never = AbortSignal::never();
-                    let tried = core.attempt(&job(&run, status.to_string().as_bytes()), &free(&never)).await;
+                    let tried = core
+                        .attempt(&job(&run, status.to_string().as_bytes()), &free(&never))
+                        .await;
                     assert_eq!(tried.error.is_none(), status == 0);
                     no_child_is_left();
                 }

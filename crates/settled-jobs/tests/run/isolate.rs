@@ -12,10 +12,22 @@ pub(crate) fn isolated(name: &str, limits: &str, body: impl FnOnce()) {
     }
     let this = std::env::current_exe().expect("a test binary");
     let mut command = Command::new("sh");
-    command.args(["-c", &format!("{limits}\nexec \"$@\""), "sh"]).arg(this);
-    let output = command.args(["--exact", name, "--nocapture", "--test-threads=1"]).env(INSIDE, name).output();
+    command
+        .args(["-c", &format!("{limits}\nexec \"$@\""), "sh"])
+        .arg(this);
+    let output = command
+        .args(["--exact", name, "--nocapture", "--test-threads=1"])
+        .env(INSIDE, name)
+        .output();
     let output = output.expect("sh");
-    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success() && out.contains("1 passed"), "{}\n{out}\n{err}", output.status);
+    let (out, err) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
+    assert!(
+        output.status.success() && out.contains("1 passed"),
+        "{}\n{out}\n{err}",
+        output.status
+    );
     print!("{out}");
 }

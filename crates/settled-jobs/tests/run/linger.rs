@@ -7,13 +7,19 @@ use settled_jobs::Ended;
 use crate::support::{BOTH, alive, attempt, eventually, group_of, output, result, shell, with};
 
 fn pid(text: &str) -> i32 {
-    text.lines().next().and_then(|line| line.parse().ok()).expect("a pid")
+    text.lines()
+        .next()
+        .and_then(|line| line.parse().ok())
+        .expect("a pid")
 }
 
 #[test]
 fn what_the_rest_of_the_group_still_writes_is_taken() {
     for spawner in BOTH {
-        let text = output(attempt(&with(&shell("(sleep 0.2; echo late) & echo early"), spawner), b"x"));
+        let text = output(attempt(
+            &with(&shell("(sleep 0.2; echo late) & echo early"), spawner),
+            b"x",
+        ));
         assert_eq!(text, "early\nlate\n");
     }
 }
@@ -22,8 +28,14 @@ fn what_the_rest_of_the_group_still_writes_is_taken() {
 fn a_background_process_that_holds_the_output_is_ended() {
     for spawner in BOTH {
         let start = Instant::now();
-        let pid = pid(&output(attempt(&with(&shell("echo $$; sleep 1000 & exit 0"), spawner), b"x")));
-        assert!(start.elapsed() >= Duration::from_secs(1), "it had its second");
+        let pid = pid(&output(attempt(
+            &with(&shell("echo $$; sleep 1000 & exit 0"), spawner),
+            b"x",
+        )));
+        assert!(
+            start.elapsed() >= Duration::from_secs(1),
+            "it had its second"
+        );
         eventually("the group is gone", || group_of(pid).is_empty());
     }
 }
@@ -35,7 +47,9 @@ fn a_background_process_that_ignores_term_is_killed() {
         let tried = attempt(&with(&shell(text), spawner), b"x");
         let result = result(tried);
         assert_eq!(result.ended, Ended::Exit(3));
-        let pid = pid(&String::from_utf8_lossy(&result.stdout.expect("kept").bytes));
+        let pid = pid(&String::from_utf8_lossy(
+            &result.stdout.expect("kept").bytes,
+        ));
         eventually("the group is gone", || group_of(pid).is_empty());
     }
 }
@@ -43,7 +57,10 @@ fn a_background_process_that_ignores_term_is_killed() {
 #[test]
 fn a_silent_background_process_does_not_outlive_the_outcome() {
     for spawner in BOTH {
-        let pid = pid(&output(attempt(&with(&shell("echo $$; sleep 1000 >&- 2>&- & exit 0"), spawner), b"x")));
+        let pid = pid(&output(attempt(
+            &with(&shell("echo $$; sleep 1000 >&- 2>&- & exit 0"), spawner),
+            b"x",
+        )));
         eventually("the group is gone", || group_of(pid).is_empty());
     }
 }

@@ -11,14 +11,30 @@ use tokio::time::Instant;
 use crate::support::{BOTH, failure, free, group_of, in_runtime, job, result, shell, with};
 
 /// Runs `text` until it has written its process id to `$1`, and then does `then`.
-fn started(text: &str, spawner: Spawner, kill_after: Duration, then: impl FnOnce(&AbortController, i32)) -> (Tried, i32) {
+fn started(
+    text: &str,
+    spawner: Spawner,
+    kill_after: Duration,
+    then: impl FnOnce(&AbortController, i32),
+) -> (Tried, i32) {
     let dir = tempfile::tempdir().expect("a directory");
     let file = dir.path().join("pid");
-    let run = with(&shell(&format!("ready() {{ echo $$ > $1.new; mv $1.new $1; }}\n{text}")), spawner);
+    let run = with(
+        &shell(&format!(
+            "ready() {{ echo $$ > $1.new; mv $1.new $1; }}\n{text}"
+        )),
+        spawner,
+    );
     in_runtime(async {
         let (core, controller) = (run.core().expect("a core"), AbortController::new());
-        let (job, abort) = (job(&run, file.as_os_str().as_encoded_bytes()), controller.signal());
-        let attempt = Attempt { kill_after, ..free(&abort) };
+        let (job, abort) = (
+            job(&run, file.as_os_str().as_encoded_bytes()),
+            controller.signal(),
+        );
+        let attempt = Attempt {
+            kill_after,
+            ..free(&abort)
+        };
         let act = async {
             let pid = pid_in(&file).await;
             then(&controller, pid);
@@ -55,11 +71,20 @@ const TIMEOUT: Option<Duration> = Some(Duration::from_millis(200));
 fn a_timeout_ends_a_command_and_keeps_what_it_wrote() {
     for spawner in BOTH {
         let run = with(&shell("echo before; exec sleep 1000"), spawner);
-        let tried = timed(&run, |never| Attempt { timeout: TIMEOUT, ..free(never) });
+        let tried = timed(&run, |never| Attempt {
+            timeout: TIMEOUT,
+            ..free(never)
+        });
         let error = failure(&tried);
-        assert_eq!((error.kind, &*error.message, error.retry), (ErrorKind::Timeout, "still running after 200ms", true));
+        assert_eq!(
+            (error.kind, &*error.message, error.retry),
+            (ErrorKind::Timeout, "still running after 200ms", true)
+        );
         let result = result(tried);
-        assert_eq!((result.ended, result.stdout.expect("kept").bytes.as_slice()), (Ended::Signal(15), &b"before\n"[..]));
+        assert_eq!(
+            (result.ended, result.stdout.expect("kept").bytes.as_slice()),
+            (Ended::Signal(15), &b"before\n"[..])
+        );
     }
 }
 
@@ -69,32 +94,57 @@ fn the_total_time_ends_a_command_too() {
         let run = with(&shell("exec sleep 1000"), spawner);
         let long = Some(Duration::from_secs(1000));
         let soon = || Some(Instant::now() + Duration::from_millis(100));
-        let tried = timed(&run, |never| Attempt { timeout: long, deadline: soon(), ..free(never) });
-        assert_eq!((failure(&tried).kind, &*failure(&tried).message), (ErrorKind::Timeout, "the job's total time was up"));
+        let tried = timed(&run, |never| Attempt {
+            timeout: long,
+            deadline: soon(),
+            ..free(never)
+        });
+        assert_eq!(
+            (failure(&tried).kind, &*failure(&tried).message),
+            (ErrorKind::Timeout, "the job's total time was up")
+        );
     }
 }
 
 #[test]
 fn a_command_that_ends_well_at_term_has_still_timed_out() {
     for spawner in BOTH {
-        let run = with(&shell("trap 'echo bye; exit 0' TERM; while :; do sleep 0.01; done"), spawner);
-        let tried = timed(&run, |never| Attempt { timeout: TIMEOUT, ..free(never) });
+        let run = with(
+            &shell("trap 'echo bye; exit 0' TERM; while :; do sleep 0.01; done"),
+            spawner,
+        );
+        let tried = timed(&run, |never| Attempt {
+            timeout: TIMEOUT,
+            ..free(never)
+        });
         assert_eq!(failure(&tried).kind, ErrorKind::Timeout);
         let result = result(tried);
-        assert_eq!((result.ended, result.stdout.expect("kept").bytes.as_slice()), (Ended::Exit(0), &b"bye\n"[..]));
+        assert_eq!(
+            (result.ended, result.stdout.expect("kept").bytes.as_slice()),
+            (Ended::Exit(0), &b"bye\n"[..])
+        );
     }
 }
 
 #[test]
 fn who_ignores_term_is_killed_with_all_it_started() {
-    let text = "trap '' TERM; sleep 1000 & (trap '' TERM; sleep 1000 & sleep 1000) & ready $1; wait";
+    let text =
+        "trap '' TERM; sleep 1000 & (trap '' TERM; sleep 1000 & sleep 1000) & ready $1; wait";
     for spawner in BOTH {
-        let (tried, pid) = started(text, spawner, Duration::from_millis(100), |controller, pid| {
-            assert!(group_of(pid).len() >= 3);
-            controller.abort("enough");
-        });
+        let (tried, pid) = started(
+            text,
+            spawner,
+            Duration::from_millis(100),
+            |controller, pid| {
+                assert!(group_of(pid).len() >= 3);
+                controller.abort("enough");
+            },
+        );
         let error = failure(&tried);
-        assert_eq!((error.kind, &*error.message, error.retry), (ErrorKind::Cancelled, "aborted: enough", false));
+        assert_eq!(
+            (error.kind, &*error.message, error.retry),
+            (ErrorKind::Cancelled, "aborted: enough", false)
+        );
         assert!(!tried.abandoned);
         assert_eq!(result(tried).ended, Ended::Signal(9));
         nobody_is_left(pid);
@@ -115,10 +165,17 @@ fn the_grace_is_as_long_as_was_asked_for() {
 #[test]
 fn a_stopped_command_ends_too() {
     for spawner in BOTH {
-        let (tried, pid) = started("ready $1; kill -STOP $$; sleep 1000", spawner, Duration::from_secs(60), |controller, pid| {
-            crate::support::eventually("it is stopped", || crate::support::alive(pid).is_some_and(|(state, _)| state == 'T'));
-            controller.abort("enough");
-        });
+        let (tried, pid) = started(
+            "ready $1; kill -STOP $$; sleep 1000",
+            spawner,
+            Duration::from_secs(60),
+            |controller, pid| {
+                crate::support::eventually("it is stopped", || {
+                    crate::support::alive(pid).is_some_and(|(state, _)| state == 'T')
+                });
+                controller.abort("enough");
+            },
+        );
         assert_eq!(result(tried).ended, Ended::Signal(15));
         nobody_is_left(pid);
     }
@@ -128,7 +185,10 @@ fn a_stopped_command_ends_too() {
 fn a_flood_does_not_keep_time_from_passing() {
     for spawner in BOTH {
         let run = with(&shell("yes; yes >&2"), spawner);
-        let tried = timed(&run, |never| Attempt { timeout: TIMEOUT, ..free(never) });
+        let tried = timed(&run, |never| Attempt {
+            timeout: TIMEOUT,
+            ..free(never)
+        });
         assert_eq!(failure(&tried).kind, ErrorKind::Timeout);
         assert!(result(tried).stdout.expect("kept").truncated());
     }
@@ -144,9 +204,16 @@ fn aborted_before_it_starts_it_never_starts() {
         controller.abort("no");
         let tried = in_runtime(async {
             let core = run.core().expect("a core");
-            core.attempt(&job(&run, file.as_os_str().as_encoded_bytes()), &free(&controller.signal())).await
+            core.attempt(
+                &job(&run, file.as_os_str().as_encoded_bytes()),
+                &free(&controller.signal()),
+            )
+            .await
         });
-        assert_eq!((failure(&tried).kind, tried.result.is_none()), (ErrorKind::Cancelled, true));
+        assert_eq!(
+            (failure(&tried).kind, tried.result.is_none()),
+            (ErrorKind::Cancelled, true)
+        );
         assert!(!file.exists());
     }
 }

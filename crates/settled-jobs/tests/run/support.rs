@@ -13,7 +13,9 @@ pub(crate) const BOTH: [Spawner; 2] = [Spawner::Auto, Spawner::Portable];
 pub(crate) const LONG: Duration = Duration::from_secs(60);
 
 pub(crate) fn config(args: &[&str]) -> RunConfig {
-    RunConfig::new(Program::Template(Template::parse(args.iter().copied()).expect("a template")))
+    RunConfig::new(Program::Template(
+        Template::parse(args.iter().copied()).expect("a template"),
+    ))
 }
 
 pub(crate) fn shell(text: &str) -> RunConfig {
@@ -21,11 +23,19 @@ pub(crate) fn shell(text: &str) -> RunConfig {
 }
 
 pub(crate) fn with(config: &RunConfig, spawner: Spawner) -> Run {
-    Run::new(RunConfig { spawner, ..config.clone() }).expect("a run")
+    Run::new(RunConfig {
+        spawner,
+        ..config.clone()
+    })
+    .expect("a run")
 }
 
 pub(crate) fn line(bytes: &[u8]) -> Line<'_> {
-    Line { seq: 7, bytes, json: bytes.trim_ascii_start().starts_with(b"{") }
+    Line {
+        seq: 7,
+        bytes,
+        json: bytes.trim_ascii_start().starts_with(b"{"),
+    }
 }
 
 pub(crate) fn job(run: &Run, bytes: &[u8]) -> Job<CommandSpec> {
@@ -34,18 +44,29 @@ pub(crate) fn job(run: &Run, bytes: &[u8]) -> Job<CommandSpec> {
 
 /// An attempt without limits.
 pub(crate) fn free(abort: &AbortSignal) -> Attempt<'_> {
-    Attempt { number: 1, timeout: None, deadline: None, abort, kill_after: Duration::from_secs(2) }
+    Attempt {
+        number: 1,
+        timeout: None,
+        deadline: None,
+        abort,
+        kill_after: Duration::from_secs(2),
+    }
 }
 
 pub(crate) fn in_runtime<F: Future>(future: F) -> F::Output {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(future)
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime")
+        .block_on(future)
 }
 
 /// One attempt of the job that `bytes` says, on a core of its own.
 pub(crate) fn attempt(run: &Run, bytes: &[u8]) -> Tried {
     in_runtime(async {
         let core: RunCore = run.core().expect("a core");
-        core.attempt(&job(run, bytes), &free(&AbortSignal::never())).await
+        core.attempt(&job(run, bytes), &free(&AbortSignal::never()))
+            .await
     })
 }
 
@@ -90,5 +111,6 @@ pub(crate) fn alive(pid: i32) -> Option<(char, i32)> {
 pub(crate) fn group_of(group: i32) -> Vec<i32> {
     let processes = fs::read_dir("/proc").expect("/proc");
     let pids = processes.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok());
-    pids.filter(|&pid| alive(pid).is_some_and(|(_, its)| its == group)).collect()
+    pids.filter(|&pid| alive(pid).is_some_and(|(_, its)| its == group))
+        .collect()
 }
