@@ -205,6 +205,9 @@ impl Bench<'_> {
             };
             if age > enough {
                 child.kill()?;
+                if seen.first.is_none() {
+                    seen.note = format!("none in {} s", self.options.limit_seconds);
+                }
                 return Ok(seen);
             }
         }
