@@ -71,12 +71,17 @@ impl Input {
 pub struct Key(pub [u8; 16]);
 
 impl Key {
-    /// The key of a job that is one blob of bytes: a plain line.
+    /// The key of a plain line. Every [`Work`](crate::Work) gives a plain line this key: so a line that has settled is
+    /// recognised without being decoded.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
-        let mut key = KeyHasher::new();
-        key.part(bytes);
-        key.finish()
+        Self::truncated(&blake3::hash(bytes))
+    }
+
+    fn truncated(hash: &blake3::Hash) -> Self {
+        let mut key = [0; 16];
+        key.copy_from_slice(&hash.as_bytes()[..16]);
+        Self(key)
     }
 }
 
@@ -112,8 +117,6 @@ impl KeyHasher {
     /// The key of all parts so far.
     #[must_use]
     pub fn finish(&self) -> Key {
-        let mut key = [0; 16];
-        key.copy_from_slice(&self.0.finalize().as_bytes()[..16]);
-        Key(key)
+        Key::truncated(&self.0.finalize())
     }
 }

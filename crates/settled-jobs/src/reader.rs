@@ -75,12 +75,19 @@ impl<W: Work> Reader<W> {
                 continue;
             }
             let json = *json.get_or_insert_with(|| bytes.trim_ascii_start().starts_with(b"{"));
+            if json {
+                self.replay.expect_own_ids();
+            }
             let line = Line {
                 seq: record.seq,
                 bytes,
                 json,
             };
             self.reading.lines.fetch_add(1, Ordering::Relaxed);
+            if !json && too_long.is_none() && self.replay.skips(line.seq, Key::of(bytes))? {
+                self.reading.skipped.fetch_add(1, Ordering::Relaxed);
+                continue;
+            }
             let weight = size_of::<Item<W::Spec>>() + bytes.len();
             let (id, key, item) = self.item(line, too_long);
             self.replay.offer(line.seq, &id, key, item, &mut decided)?;
@@ -127,7 +134,11 @@ impl<W: Work> Reader<W> {
         };
         match decoded {
             Ok(job) => (job.id.clone(), job.key, Item::Job(job)),
-            Err(failure) => {
+            Err(mut failure) => {
+                // A person looks the line up in the list; its id may be another.
+                if failure.kind == ErrorKind::Input && too_long.is_none() {
+                    failure.message = format!("line {}: {}", line.seq, failure.message).into();
+                }
                 let id = if line.json {
                     own_id(line.bytes)
                 } else {

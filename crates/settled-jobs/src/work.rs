@@ -5,11 +5,11 @@ use std::future::Future;
 use std::io;
 use std::time::Duration;
 
-use settled::AbortSignal;
+use settled::{AbortSignal, Outcome};
 use tokio::time::Instant;
 
 use crate::job::{Job, Line};
-use crate::record::{Failure, JobResult};
+use crate::record::{ErrorKind, Failure, JobResult};
 
 /// What a list is made of: how a line becomes a job, and who makes its tries. Shared by all threads.
 pub trait Work: Debug + Send + Sync + 'static {
@@ -18,7 +18,7 @@ pub trait Work: Debug + Send + Sync + 'static {
     /// The part that lives on one core's thread and owns its connections, timers and buffers.
     type Core: Core<Spec = Self::Spec>;
 
-    /// Reads a line as a job.
+    /// Reads a line as a job. The key of a plain line is [`Key::of`](crate::Key::of) its bytes.
     ///
     /// # Errors
     /// A permanent [`Failure`] (kind `input` or `url`) that says what is wrong with the line. The line settles with it, the run
@@ -96,6 +96,17 @@ impl Tried {
             error: None,
             abandoned: false,
         }
+    }
+
+    /// What a try that was settled came to: a panic of its code is a failure like any other.
+    pub(crate) fn of(outcome: Outcome<Self, Failure>) -> Self {
+        let (kind, message) = match outcome {
+            Outcome::Fulfilled(tried) => return tried,
+            Outcome::Rejected(failure) => return Self::failed(None, failure),
+            Outcome::Panicked(panic) => (ErrorKind::Panic, panic.message().to_owned()),
+            other => (ErrorKind::Panic, format!("unexpected: {}", other.kind())),
+        };
+        Self::failed(None, Failure::permanent(kind, message))
     }
 
     /// A failure.

@@ -86,8 +86,8 @@ pub(crate) enum Verdict<T> {
 pub(crate) struct Replay<T> {
     lines: Option<LineIndex>,
     ids: IdTable,
-    /// Line numbers of this list that serve as ids, where a list has ids of both sorts.
-    own_lines: Bits,
+    /// Line numbers of this list that serve as ids, where a list may have ids of both sorts.
+    own_lines: Option<Bits>,
     /// Settled content without a line number of its own any more: only in edited lists.
     moved: HashMap<Key, [u32; OutcomeKind::ALL.len()]>,
     positional: bool,
@@ -101,7 +101,7 @@ impl<T> Replay<T> {
         Self {
             lines: None,
             ids: IdTable::new(),
-            own_lines: Bits::default(),
+            own_lines: None,
             moved: HashMap::new(),
             positional: true,
             held: Vec::new(),
@@ -136,6 +136,27 @@ impl<T> Replay<T> {
 
     pub(crate) fn skipped(&self) -> Skipped {
         self.skipped
+    }
+
+    /// Lines of the list may have ids of their own: from now on it is noted which ones do not.
+    pub(crate) fn expect_own_ids(&mut self) {
+        self.own_lines.get_or_insert_default();
+    }
+
+    /// The quick way past a line without an id that has settled and that nothing is held back for. `true`: it is counted, and
+    /// that was all there is to do about it.
+    pub(crate) fn skips(&mut self, seq: u64, key: Key) -> io::Result<bool> {
+        if !self.positional || !self.held.is_empty() || self.own_lines.is_some() {
+            return Ok(false);
+        }
+        let Some(lines) = &mut self.lines else { return Ok(false) };
+        match lines.get(seq)? {
+            Some(entry) if entry.key == key && !self.redo.has(entry.outcome) => {
+                self.skipped.outcomes[position(entry.outcome)] += 1;
+                Ok(true)
+            }
+            _ => Ok(false),
+        }
     }
 
     /// The next line of the list, in order. What is to be done because of it is put into `out`, in order.
@@ -174,7 +195,7 @@ impl<T> Replay<T> {
         let number = id.parse().ok().filter(|&number| is_number(id, number));
         let mut claim = self.ids.claim(id, key);
         if let Some(number) = number {
-            if number != seq && self.own_lines.has(number) {
+            if number != seq && self.own_lines.as_ref().is_some_and(|lines| lines.has(number)) {
                 claim = Claim::Repeated;
             }
             let entry = self
@@ -217,10 +238,12 @@ impl<T> Replay<T> {
         item: T,
         out: &mut Vec<Verdict<T>>,
     ) -> io::Result<()> {
-        self.own_lines.set(seq);
-        if self.ids.seen(&seq.to_string()) {
-            self.offer_repeated(seq, &seq.to_string(), key, item, out);
-            return Ok(());
+        if let Some(own_lines) = &mut self.own_lines {
+            own_lines.set(seq);
+            if self.ids.seen(&seq.to_string()) {
+                self.offer_repeated(seq, &seq.to_string(), key, item, out);
+                return Ok(());
+            }
         }
         let Some(lines) = self.lines.as_mut().filter(|_| self.positional) else {
             self.by_content(key, item, out);

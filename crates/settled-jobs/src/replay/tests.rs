@@ -231,6 +231,7 @@ fn own_ids_match_by_id_wherever_they_stand() {
 #[test]
 fn a_repeated_id_is_found_among_ids_and_line_numbers_and_settles_once() {
     let ids = |replay: &mut Replay<String>| {
+        replay.expect_own_ids();
         let mut out = Items::new();
         let own = |id: &str| Id::Own(id.into());
         for (seq, id) in [
