@@ -121,6 +121,38 @@ fn reasons_go_down_the_tree_in_the_order_of_the_aborts() {
     }
 }
 
+/// Whoever listens anywhere below an abort, through any mixture of children and of signals made of several, is woken by it;
+/// nobody else is.
+#[test]
+fn an_abort_wakes_all_below_it_and_nobody_else() {
+    let mut rng = rng();
+    for _ in 0..200 {
+        let mut nodes = vec![AbortController::new()];
+        let mut below_first = vec![true];
+        for _ in 0..20 {
+            let above: Vec<_> = (0..rng.usize(..4))
+                .map(|_| rng.usize(..nodes.len()))
+                .collect();
+            let any = AbortSignal::any(above.iter().map(|node| nodes[*node].signal()));
+            nodes.push(any.child());
+            below_first.push(above.iter().any(|node| below_first[*node]));
+        }
+        let watches: Vec<_> = nodes.iter().map(|_| Watch::default()).collect();
+        let mut waits: Vec<_> = nodes
+            .iter()
+            .map(|node| Box::pin(node.signal().aborted()))
+            .collect();
+        for (wait, watch) in waits.iter_mut().zip(&watches) {
+            assert!(watch.poll(wait.as_mut()).is_pending());
+        }
+        nodes[0].abort("enough");
+        for ((wait, watch), below) in waits.iter_mut().zip(&watches).zip(below_first) {
+            assert_eq!(watch.woken() > 0, below);
+            assert_eq!(watch.poll(wait.as_mut()).is_ready(), below);
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_signal_with_a_timer_fires_by_itself() {
     let start = Instant::now();
