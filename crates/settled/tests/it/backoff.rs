@@ -40,6 +40,19 @@ fn without_jitter_it_is_the_ceiling() {
     assert_eq!(plain(Duration::ZERO, 2.0, ever), [0, 0, 0, 0]);
 }
 
+/// Nothing times infinity is no number, and is not taken for the cap.
+#[test]
+fn nothing_stays_nothing() {
+    for jitter in ALL {
+        let backoff = Backoff::exponential(Duration::ZERO)
+            .jitter(jitter)
+            .factor(f64::MAX)
+            .unwrap();
+        assert!(backoff.delays(7).take(10_000).all(|delay| delay.is_zero()));
+        assert!(backoff.delay(u32::MAX, &mut rng()).is_zero());
+    }
+}
+
 #[test]
 fn doubling_is_exact() {
     let backoff = Backoff::exponential(Duration::from_nanos(1))
