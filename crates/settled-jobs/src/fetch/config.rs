@@ -70,7 +70,7 @@ pub struct ConnectConfig {
     pub deny_private: bool,
     /// Use the proxies that the environment names. Never done together with `deny_private`.
     pub proxies: bool,
-    /// How many idle connections a core keeps: its slots, so that there are never more than twice as many connections as slots.
+    /// How many connections a core keeps open, those in use included: its slots. For one that is in use an idle one is closed.
     pub idle: usize,
     /// How long a connection may lie idle.
     pub idle_for: Duration,

@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -105,22 +106,23 @@ impl FetchCore {
         fresh: bool,
         progress: &Progress,
     ) -> Result<Lease<'_>, Failure> {
-        let lease = |conn| Ok(Lease::new(&self.pool, Rc::clone(origin), conn));
+        let lease = Lease::new(&self.pool, Rc::clone(origin));
         if !fresh && let Some(conn) = self.pool.take(origin) {
-            return lease(conn);
+            return Ok(lease.with(conn));
         }
         let mut queue = self.pool.crowded();
         loop {
             if queue {
                 progress.phase.set(Phase::Descriptor);
                 if let Some(conn) = self.pool.wait(origin).await {
-                    return lease(conn);
+                    return Ok(lease.with(conn));
                 }
             }
             progress.phase.set(Phase::Connection);
+            self.pool.make_room();
             // Boxed: it is rare and large, and would make the future of every request large.
             match Box::pin(self.dial(origin)).await {
-                Ok(conn) => return lease(conn),
+                Ok(conn) => return Ok(lease.with(conn)),
                 Err(DialError::NoFds) => queue = true,
                 Err(DialError::Failed(failure)) => return Err(failure),
             }
@@ -164,7 +166,7 @@ impl Core for FetchCore {
         let work = pin!(exchange.run());
         let failed = match self
             .timers
-            .within(attempt.until(), attempt.abort, work)
+            .within(started, attempt.until(), attempt.abort, work)
             .await
         {
             Ok(Ok(result)) => return Tried::fulfilled(JobResult::Fetch(result)),
@@ -172,7 +174,7 @@ impl Core for FetchCore {
             Err(Cut::Aborted(reason)) => {
                 Failure::permanent(ErrorKind::Cancelled, reason.to_string()).into()
             }
-            Err(Cut::Late) => late(started, progress.phase.get()).into(),
+            Err(Cut::Late(limit)) => late(limit, progress.phase.get()).into(),
         };
         let Failed {
             result,
@@ -183,19 +185,12 @@ impl Core for FetchCore {
     }
 }
 
-fn late(started: Instant, phase: Phase) -> Failure {
-    // A timer is up to a millisecond late; nobody wants to read that.
-    let took = std::time::Duration::from_millis(
-        u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
-    );
-    let took = if took.as_millis() > 1000 {
-        std::time::Duration::from_secs_f64((took.as_secs_f64() * 10.0).floor() / 10.0)
-    } else {
-        took
-    };
+/// What it had, not what it took: a core that is busy is a little late to say so.
+fn late(limit: Duration, phase: Phase) -> Failure {
+    let limit = Duration::from_millis(u64::try_from(limit.as_millis()).unwrap_or(u64::MAX));
     let message = format!(
         "timed out after {} waiting for {}",
-        humantime::format_duration(took),
+        humantime::format_duration(limit),
         phase.name()
     );
     Failure::transient(ErrorKind::Timeout, message)

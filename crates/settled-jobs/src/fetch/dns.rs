@@ -181,3 +181,71 @@ pub(super) fn interleaved(addresses: &[IpAddr]) -> Vec<IpAddr> {
     }
     all
 }
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::task::{Context, Waker};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn those_who_ask_for_one_name_share_one_lookup() {
+        let dns = Dns::default();
+        let (one, other) = tokio::join!(dns.lookup("localhost"), dns.lookup("localhost"));
+        let (one, other) = (one.expect("an address"), other.expect("an address"));
+        assert!(Rc::ptr_eq(&one, &other) && one.iter().all(IpAddr::is_loopback));
+        let later = dns.lookup("localhost").await.expect("an address");
+        assert!(Rc::ptr_eq(&one, &later), "it is remembered");
+    }
+
+    #[tokio::test]
+    async fn a_failure_is_shared_too() {
+        let dns = Dns::default();
+        let (one, other) = tokio::join!(dns.lookup("a.invalid"), dns.lookup("a.invalid"));
+        let message = |found: Found| match found {
+            Err(LookupError::Failed(failure)) => (failure.kind, failure.message),
+            other => panic!("{other:?}"),
+        };
+        let one = message(one);
+        assert_eq!((one.0, &one), (ErrorKind::Dns, &message(other)));
+    }
+
+    /// Whoever looked the name up is gone: one of those who waited takes over.
+    #[tokio::test]
+    async fn a_lookup_that_is_given_up_is_taken_over() {
+        let dns = Dns::default();
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut first = Box::pin(dns.lookup("localhost"));
+        let mut second = pin!(dns.lookup("localhost"));
+        assert!(
+            first.as_mut().poll(&mut cx).is_pending() && second.as_mut().poll(&mut cx).is_pending()
+        );
+        drop(first);
+        assert!(second.await.is_ok());
+        assert!(
+            dns.names
+                .borrow()
+                .values()
+                .all(|entry| matches!(entry, Entry::Known(..)))
+        );
+    }
+
+    #[test]
+    fn names_do_not_pile_up() {
+        let dns = Dns::default();
+        let asking = Entry::Asking(Rc::new(Notify::new()));
+        dns.names.borrow_mut().insert("asked".into(), asking);
+        let soon = Instant::now() + FOUND_FOR;
+        for n in 0..2 * NAMES {
+            dns.make_room();
+            let known = Entry::Known(Err(LookupError::NoFds), soon);
+            dns.names.borrow_mut().insert(n.to_string().into(), known);
+            assert!(dns.names.borrow().len() <= NAMES);
+        }
+        assert!(
+            dns.names.borrow().contains_key("asked"),
+            "somebody waits for it"
+        );
+    }
+}

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use settled::{AbortSignal, Aborted, Reason};
 use tokio::task::unconstrained;
@@ -12,7 +13,8 @@ use tokio::time::{Instant, Sleep, sleep_until};
 /// Why a try was cut off.
 #[derive(Debug)]
 pub(super) enum Cut {
-    Late,
+    /// This long is what it had.
+    Late(Duration),
     Aborted(Reason),
 }
 
@@ -29,12 +31,16 @@ impl Timers {
     /// A try that was over before it began is never started. The work is large, so it stays where it is.
     pub(super) async fn within<F: Future>(
         &self,
+        now: Instant,
         until: Option<Instant>,
         abort: &AbortSignal,
         mut work: Pin<&mut F>,
     ) -> Result<F::Output, Cut> {
         if let Some(reason) = abort.reason() {
             return Err(Cut::Aborted(reason));
+        }
+        if until.is_some_and(|until| until <= now) {
+            return Err(Cut::Late(Duration::ZERO));
         }
         let mut aborted = pin!(None::<Aborted>);
         let mut timer = Timer {
@@ -56,7 +62,7 @@ impl Timers {
                 return Poll::Ready(Err(Cut::Aborted(reason)));
             }
             match until {
-                Some(until) => timer.poll(until, cx).map(|()| Err(Cut::Late)),
+                Some(until) => timer.poll(until, cx).map(|()| Err(Cut::Late(until - now))),
                 None => Poll::Pending,
             }
         })

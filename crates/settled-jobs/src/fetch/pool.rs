@@ -1,6 +1,6 @@
 //! The connections of a core that lie idle, and the slots that wait because there can be no more of them.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -17,6 +17,8 @@ const LOOK: Duration = Duration::from_millis(50);
 #[derive(Debug)]
 pub(super) struct Pool {
     idle: RefCell<VecDeque<Idle>>,
+    /// In use, or on their way to be.
+    busy: Cell<usize>,
     most: usize,
     idle_for: Duration,
     waiting: RefCell<VecDeque<Rc<Waiter>>>,
@@ -40,6 +42,7 @@ impl Pool {
     pub(super) fn new(most: usize, idle_for: Duration) -> Self {
         Self {
             idle: RefCell::default(),
+            busy: Cell::new(0),
             most,
             idle_for,
             waiting: RefCell::default(),
@@ -87,6 +90,12 @@ impl Pool {
                 since,
             });
         }
+    }
+
+    /// A new connection is about to be opened: with those in use there are to be no more of them than slots.
+    pub(super) fn make_room(&self) {
+        let mut idle = self.idle.borrow_mut();
+        while self.busy.get() + idle.len() > self.most && idle.pop_front().is_some() {}
     }
 
     /// Slots are waiting for file descriptors: who comes now has to queue up behind them, or it would take theirs.
@@ -138,7 +147,7 @@ impl Drop for Place<'_> {
     }
 }
 
-/// A connection in use. Dropped, it is closed.
+/// A slot's connection, or its right to one. Dropped, the connection is closed.
 #[derive(Debug)]
 pub(super) struct Lease<'a> {
     pool: &'a Pool,
@@ -147,18 +156,24 @@ pub(super) struct Lease<'a> {
 }
 
 impl<'a> Lease<'a> {
-    pub(super) fn new(pool: &'a Pool, origin: Rc<Origin>, conn: Box<Conn>) -> Self {
+    pub(super) fn new(pool: &'a Pool, origin: Rc<Origin>) -> Self {
+        pool.busy.set(pool.busy.get() + 1);
         Self {
             pool,
             origin,
-            conn: Some(conn),
+            conn: None,
         }
+    }
+
+    pub(super) fn with(mut self, conn: Box<Conn>) -> Self {
+        self.conn = Some(conn);
+        self
     }
 
     pub(super) fn conn(&mut self) -> &mut Conn {
         self.conn
             .as_mut()
-            .expect("a lease has its connection until it ends")
+            .expect("a lease is given out with its connection")
     }
 
     /// An answer was read to its end: the connection is kept for the next request, if it can carry one.
@@ -173,6 +188,7 @@ impl<'a> Lease<'a> {
 
 impl Drop for Lease<'_> {
     fn drop(&mut self) {
+        self.pool.busy.set(self.pool.busy.get() - 1);
         if self.conn.take().is_some() {
             self.pool.closed();
         }

@@ -95,6 +95,38 @@ async fn idle_connections_are_few_and_not_kept_for_long() {
     assert_eq!(server.connections().opened, 11);
 }
 
+#[tokio::test]
+async fn idle_connections_make_room_for_other_hosts() {
+    let first = Server::start(|_| Answer::ok("hello"))
+        .await
+        .expect("a server");
+    let second = Server::start(|_| Answer::ok("hello"))
+        .await
+        .expect("a server");
+    let rig = Rig::with(|config| config.connect.idle = 4);
+    slots(&rig, &first.url("/"), 4, 5).await;
+    slots(&rig, &second.url("/"), 4, 5).await;
+    let kept = second.connections().open;
+    first
+        .wait_until(|log| log.connections.open + kept <= 4)
+        .await;
+}
+
+/// A server that says more than it announced can't put words into the mouth of its next answer.
+#[tokio::test]
+async fn what_follows_an_answer_is_not_taken_for_the_next_one() {
+    let evil = "helloHTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil";
+    let server = Server::start(move |_| Answer::ok(evil).content_length(5))
+        .await
+        .expect("a server");
+    let rig = Rig::new();
+    for method in ["GET", "GET", "POST", "POST"] {
+        let line = format!(r#"{{"url": "{}", "method": "{method}"}}"#, server.url("/"));
+        assert_eq!(crate::rig::text(good(&rig.json(&line).await)), "hello");
+    }
+    assert_eq!(server.shutdown().await.connections.opened, 4);
+}
+
 /// The server closes each connection after its answer and does not say so.
 #[tokio::test]
 async fn a_stale_connection_costs_no_try() {

@@ -29,26 +29,3 @@ async fn a_name_that_does_not_exist_is_told() {
         "{failure:?}"
     );
 }
-
-#[tokio::test]
-async fn many_slots_share_one_lookup() {
-    let rig = Rig::new();
-    let tries: Vec<_> = {
-        let all = (0..32).map(|_| rig.get("http://no-such-host.invalid/"));
-        let mut all: Vec<_> = all.map(Box::pin).collect();
-        let mut done = Vec::new();
-        for one in &mut all {
-            done.push(one.await);
-        }
-        done
-    };
-    for tried in &tries {
-        failed(tried, ErrorKind::Dns);
-    }
-    assert!(
-        format!("{:?}", rig.core)
-            .matches("no-such-host.invalid")
-            .count()
-            >= 1
-    );
-}
