@@ -1,0 +1,110 @@
+//! How many tests ran, from what `cargo test` says: a step that ran none has proved nothing.
+
+/// Follows the output of `cargo test`.
+#[derive(Debug, Default)]
+pub(crate) struct Count {
+    passed: u64,
+    ignored: u64,
+    /// The test binary that runs now.
+    binary: String,
+    binaries: u64,
+    /// Test files (not unit tests, not examples in the docs: a crate may have none of these) in which nothing ran.
+    empty: Vec<String>,
+}
+
+impl Count {
+    /// Takes in one line.
+    pub(crate) fn look(&mut self, line: &str) {
+        let line = line.trim();
+        if let Some(binary) = line.strip_prefix("Running ") {
+            self.binary = binary.split(" (").next().unwrap_or(binary).to_owned();
+        } else if line.starts_with("Doc-tests ") {
+            self.binary = line.to_owned();
+        } else if let Some(result) = line.strip_prefix("test result: ") {
+            let (passed, failed) = (number(result, " passed"), number(result, " failed"));
+            self.passed += passed;
+            self.ignored += number(result, " ignored");
+            self.binaries += 1;
+            if self.binary.starts_with("tests/") && passed + failed == 0 {
+                self.empty.push(self.binary.clone());
+            }
+        }
+    }
+
+    /// What the step came to.
+    pub(crate) fn verdict(&self) -> Result<String, String> {
+        if self.passed == 0 {
+            return Err("no test ran".into());
+        }
+        if !self.empty.is_empty() {
+            return Err(format!("no test ran in {}", self.empty.join(", ")));
+        }
+        let (passed, binaries) = (self.passed, self.binaries);
+        let ignored = match self.ignored {
+            0 => String::new(),
+            ignored => format!(", {ignored} ignored"),
+        };
+        Ok(format!(
+            "{passed} tests ran in {binaries} binaries{ignored}"
+        ))
+    }
+}
+
+/// The number that stands before `what`.
+fn number(result: &str, what: &str) -> u64 {
+    let before = result.split(what).next().unwrap_or_default();
+    let digits = before.rsplit(|c: char| !c.is_ascii_digit()).next();
+    digits
+        .and_then(|digits| digits.parse().ok())
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn count(output: &str) -> Result<String, String> {
+        let mut count = Count::default();
+        output.lines().for_each(|line| count.look(line));
+        count.verdict()
+    }
+
+    fn result(passed: u64) -> String {
+        format!(
+            "test result: ok. {passed} passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.01s\n"
+        )
+    }
+
+    #[test]
+    fn tests_are_counted() {
+        let output = format!(
+            "     Running unittests src/lib.rs (target/debug/deps/a-1)\n{}     Running tests/it/main.rs (target/debug/deps/it-1)\n{}   Doc-tests settled\n{}",
+            result(0),
+            result(17),
+            result(0)
+        );
+        assert_eq!(
+            count(&output).as_deref(),
+            Ok("17 tests ran in 3 binaries, 3 ignored")
+        );
+    }
+
+    #[test]
+    fn a_step_without_a_test_fails() {
+        assert!(count("").is_err());
+        assert!(count(&format!("Running unittests src/lib.rs (a)\n{}", result(0))).is_err());
+    }
+
+    #[test]
+    fn a_test_file_without_a_test_fails() {
+        let output = format!(
+            "Running tests/it/main.rs (a)\n{}Running tests/faults/main.rs (b)\n{}",
+            result(5),
+            result(0)
+        );
+        assert_eq!(
+            count(&output),
+            Err("no test ran in tests/faults/main.rs".into())
+        );
+    }
+}

@@ -1,0 +1,90 @@
+//! `cargo xtask test`: everything that has to pass, step by step, up to the first failure.
+//!
+//! The steps share one target folder and one set of flags, so that nothing is compiled twice; only the models, whose `--cfg` changes
+//! every crate, have a folder of their own inside it.
+
+mod count;
+mod servers;
+
+use std::time::Instant;
+
+use crate::exec::{cargo, run_and_look, target_dir};
+use crate::{exec, readme, tidy};
+use count::Count;
+
+/// A step: what it is called, and what it does; it says what it came to.
+type Step = (&'static str, fn() -> Result<String, String>);
+
+const STEPS: [Step; 8] = [
+    ("format", format),
+    ("tidy", tidy::run),
+    ("lints", lints),
+    ("docs", docs),
+    ("servers", servers::install),
+    ("tests", tests),
+    ("models", models),
+    // The tests have just built the binary.
+    ("commands", || {
+        readme::run(&target_dir().join("debug/settled"))
+    }),
+];
+
+/// Runs every step.
+pub(crate) fn run() -> Result<(), String> {
+    let all = Instant::now();
+    let count = STEPS.len();
+    for (number, (name, step)) in (1..).zip(STEPS) {
+        println!("\n=== {number}/{count} {name}");
+        let begun = Instant::now();
+        let came_to = step().map_err(|why| format!("step {number}/{count}, {name}: {why}"))?;
+        let seconds = begun.elapsed().as_secs_f64();
+        println!("=== {name}: passed in {seconds:.1} s: {came_to}");
+    }
+    let seconds = all.elapsed().as_secs_f64();
+    println!("\nAll {count} steps passed in {seconds:.0} s.");
+    Ok(())
+}
+
+fn format() -> Result<String, String> {
+    exec::run(&mut cargo(&["fmt", "--all", "--check"]))
+        .map_err(|why| format!("{why} (cargo fmt --all puts it right)"))?;
+    Ok("every file as rustfmt writes it".into())
+}
+
+fn lints() -> Result<String, String> {
+    let lint = ["clippy", "--workspace", "--all-targets", "--"];
+    exec::run(cargo(&lint).args(["-D", "warnings"]))?;
+    Ok("no warning".into())
+}
+
+/// The library `settled` and the binary `settled` would write to the same page, so the crates with a library go first, and the
+/// command line's own pages are made in a folder beside them.
+fn docs() -> Result<String, String> {
+    let document = |args: &[&str]| {
+        let doc = ["doc", "--no-deps", "--document-private-items"];
+        exec::run(cargo(&doc).args(args).env("RUSTDOCFLAGS", "-D warnings"))
+    };
+    document(&["--workspace", "--lib"])?;
+    document(&["--package", "settled-cli", "--package", "xtask"])?;
+    Ok("no warning".into())
+}
+
+fn tests() -> Result<String, String> {
+    counted(&mut cargo(&["test", "--workspace"]))
+}
+
+/// Every interleaving of the primitives' models.
+fn models() -> Result<String, String> {
+    let test = ["test", "--package", "settled", "--release", "--test", "it"];
+    let mut command = cargo(&test);
+    command
+        .env("RUSTFLAGS", "--cfg loom")
+        .env("CARGO_TARGET_DIR", target_dir().join("loom"));
+    counted(&mut command)
+}
+
+fn counted(command: &mut std::process::Command) -> Result<String, String> {
+    let mut count = Count::default();
+    run_and_look(command, |line| count.look(line))?;
+    count.verdict()
+}
