@@ -10,12 +10,22 @@ pub(crate) struct Count {
     binaries: u64,
     /// Test files (not unit tests, not examples in the docs: a crate may have none of these) in which nothing ran.
     empty: Vec<String>,
+    /// How many cases of random tests and of tests that cause faults ran, by what they say.
+    cases: u64,
+    /// What this machine could not do, by what tests say.
+    left_out: Vec<String>,
 }
 
 impl Count {
     /// Takes in one line.
     pub(crate) fn look(&mut self, line: &str) {
         let line = line.trim();
+        if line.contains(": SKIPPED, ") {
+            self.left_out.push(line.to_owned());
+        } else if line.ends_with(" cases") || line.ends_with(" interleavings") {
+            let count = line.rsplit(' ').nth(1).map(str::parse);
+            self.cases += count.and_then(Result::ok).unwrap_or(0);
+        }
         if let Some(binary) = line.strip_prefix("Running ") {
             self.binary = binary.split(" (").next().unwrap_or(binary).to_owned();
         } else if line.starts_with("Doc-tests ") {
@@ -39,14 +49,17 @@ impl Count {
         if !self.empty.is_empty() {
             return Err(format!("no test ran in {}", self.empty.join(", ")));
         }
-        let (passed, binaries) = (self.passed, self.binaries);
-        let ignored = match self.ignored {
-            0 => String::new(),
-            ignored => format!(", {ignored} ignored"),
-        };
-        Ok(format!(
-            "{passed} tests ran in {binaries} binaries{ignored}"
-        ))
+        let mut text = format!("{} tests ran in {} binaries", self.passed, self.binaries);
+        if self.cases > 0 {
+            text += &format!(", {} cases in those that count them", self.cases);
+        }
+        if self.ignored > 0 {
+            text += &format!(", {} ignored", self.ignored);
+        }
+        for line in &self.left_out {
+            text += &format!("\n    left out: {line}");
+        }
+        Ok(text)
     }
 }
 
@@ -87,6 +100,16 @@ mod tests {
             count(&output).as_deref(),
             Ok("17 tests ran in 3 binaries, 3 ignored")
         );
+    }
+
+    #[test]
+    fn cases_are_counted_and_what_is_left_out_is_said() {
+        let output = format!(
+            "kill -9: 40 cases\nthe limit: 12 interleavings\npower: SKIPPED, no case ran: no strace\n{}",
+            result(1)
+        );
+        let verdict = count(&output).unwrap_or_default();
+        assert!(verdict.contains("52 cases") && verdict.contains("left out: power"));
     }
 
     #[test]

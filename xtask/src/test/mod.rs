@@ -4,7 +4,7 @@
 //! every crate, have a folder of their own inside it.
 
 mod count;
-mod servers;
+mod tools;
 
 use std::time::Instant;
 
@@ -20,7 +20,7 @@ const STEPS: [Step; 8] = [
     ("tidy", tidy::run),
     ("lints", lints),
     ("docs", docs),
-    ("servers", servers::install),
+    ("tools", tools::install),
     ("tests", tests),
     ("models", models),
     // The tests have just built the binary.
@@ -70,13 +70,15 @@ fn docs() -> Result<String, String> {
 }
 
 fn tests() -> Result<String, String> {
-    counted(&mut cargo(&["test", "--workspace"]))
+    // What passing tests print is shown: seeds, how many cases ran, what this machine could not do.
+    counted(&mut cargo(&["test", "--workspace", "--", "--show-output"]))
 }
 
 /// Every interleaving of the primitives' models.
 fn models() -> Result<String, String> {
     let test = ["test", "--package", "settled", "--release", "--test", "it"];
     let mut command = cargo(&test);
+    command.args(["--", "--show-output"]);
     command
         .env("RUSTFLAGS", "--cfg loom")
         .env("CARGO_TARGET_DIR", target_dir().join("loom"));
