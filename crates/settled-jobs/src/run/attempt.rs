@@ -84,6 +84,9 @@ impl Core for RunCore {
 
     async fn attempt(&self, job: &Job<CommandSpec>, attempt: &Attempt<'_>) -> Tried {
         let until = attempt.until();
+        if until.is_some_and(|until| until <= Instant::now()) {
+            return Tried::failed(None, time_is_up(attempt, until));
+        }
         let launched = match self.launch(&job.spec, until, attempt).await {
             Ok(launched) => launched,
             Err(failure) => return Tried::failed(None, failure),
@@ -92,11 +95,7 @@ impl Core for RunCore {
         let stopped = self.to_the_end(&mut running, until, attempt).await;
         let failure = stopped.map(|stopped| match stopped {
             Stop::Abort => cancelled(attempt),
-            Stop::Time => failure::timeout(
-                attempt
-                    .timeout
-                    .filter(|_| attempt.deadline.is_none_or(|total| until != Some(total))),
-            ),
+            Stop::Time => time_is_up(attempt, until),
         });
         self.judge(running, failure)
     }
@@ -283,4 +282,10 @@ fn cancelled(attempt: &Attempt<'_>) -> Failure {
         None => "stopped".to_owned(),
     };
     Failure::permanent(ErrorKind::Cancelled, message)
+}
+
+/// Says whose time it was: the try's own, or all of the job's.
+fn time_is_up(attempt: &Attempt<'_>, until: Option<Instant>) -> Failure {
+    let own = attempt.deadline.is_none() || attempt.deadline != until;
+    failure::timeout(attempt.timeout.filter(|_| own))
 }

@@ -3,12 +3,14 @@
 use std::path::Path;
 use std::time::Duration;
 
+use rustix::process::{WaitId, WaitIdOptions, waitid};
 use settled::{AbortController, AbortSignal};
 use settled_jobs::run::{Run, Spawner};
 use settled_jobs::{Attempt, Core, Ended, ErrorKind, Tried, Work};
 use tokio::time::Instant;
 
-use crate::support::{BOTH, failure, free, group_of, in_runtime, job, result, shell, with};
+use crate::isolate::isolated;
+use crate::support::{BOTH, config, failure, free, group_of, in_runtime, job, result, shell, with};
 
 /// Runs `text` until it has written its process id to `$1`, and then does `then`.
 fn started(
@@ -216,4 +218,63 @@ fn aborted_before_it_starts_it_never_starts() {
         );
         assert!(!file.exists());
     }
+}
+
+#[test]
+fn without_any_time_it_never_starts() {
+    for spawner in BOTH {
+        let dir = tempfile::tempdir().expect("a directory");
+        let file = dir.path().join("ran");
+        let run = with(&shell(&format!("touch {}", file.display())), spawner);
+        let past = Instant::now() - Duration::from_millis(1);
+        let tried = timed(&run, |never| Attempt {
+            deadline: Some(past),
+            ..free(never)
+        });
+        assert_eq!(
+            (failure(&tried).kind, tried.result.is_none()),
+            (ErrorKind::Timeout, true)
+        );
+        assert!(!file.exists());
+    }
+}
+
+/// A command that we are not allowed to signal is as immortal as one that hangs inside the kernel. Only root can make one.
+#[test]
+fn a_command_that_kill_does_not_end_is_abandoned() {
+    if !rustix::process::geteuid().is_root() && std::env::var_os("SETTLED_TEST_INSIDE").is_none() {
+        return println!("not tried: only root can make a command that changes its user");
+    }
+    let prepare = "dir=$(mktemp -d) && chmod 755 $dir && cp \"$1\" $dir/test && cp $(command -v setpriv) $dir/immortal \
+                   && chmod 4755 $dir/immortal && shift && set -- $dir/test \"$@\" && cd / && export IMMORTAL=$dir/immortal \
+                   && set -- setpriv --reuid 54321 --regid 54321 --clear-groups \"$@\"";
+    isolated(
+        "stopping::a_command_that_kill_does_not_end_is_abandoned",
+        prepare,
+        || {
+            let program = std::env::var("IMMORTAL").expect("a program");
+            for spawner in BOTH {
+                let run = with(&config(&[&program, "--reuid", "0", "sleep", "{}"]), spawner);
+                let tried = in_runtime(async {
+                    let (core, never) = (run.core().expect("a core"), AbortSignal::never());
+                    let attempt = Attempt {
+                        timeout: TIMEOUT,
+                        kill_after: Duration::from_millis(50),
+                        ..free(&never)
+                    };
+                    core.attempt(&job(&run, b"7"), &attempt).await
+                });
+                assert!(tried.abandoned && tried.result.is_none());
+                assert_eq!(failure(&tried).kind, ErrorKind::Timeout);
+                let reaped = || {
+                    waitid(
+                        WaitId::All,
+                        WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT,
+                    )
+                    .is_err()
+                };
+                crate::support::eventually("it has ended and is reaped", reaped);
+            }
+        },
+    );
 }
