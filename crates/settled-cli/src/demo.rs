@@ -14,6 +14,7 @@ use crate::exit::{Ended, Stop};
 use crate::fetch;
 use crate::flags::{Cli, Command, DemoArgs};
 use crate::show::number::grouped;
+use crate::show::say;
 use crate::show::style;
 
 pub(crate) fn main(args: &DemoArgs) -> Result<Ended, Stop> {
@@ -49,7 +50,7 @@ pub(crate) fn main(args: &DemoArgs) -> Result<Ended, Stop> {
         "--no-proxy",
     ];
     command.extend(["--retries", "3", "--timeout", "10s"]);
-    eprintln!(
+    say!(
         "{} {} requests to an API on http://{} that misbehaves on purpose (seed {seed}):\n  429 with Retry-After, 500, 503, slow answers, resets, bodies cut short, connections closed, a few items that are gone.\n  It is what you get with\n    {}\n",
         style::heading("settled demo:"),
         grouped(args.requests),
@@ -183,7 +184,7 @@ fn verify(lines: &[Line], tally: &Tally, requests: u64, clock: &Clock) -> Result
         .filter(|(_, n)| *n > 0)
         .map(|(fate, n)| format!("{fate} {}", grouped(n)))
         .collect();
-    eprintln!(
+    say!(
         "\n{} {} requests came; {}",
         style::heading("the server's log:"),
         grouped(totals.requests),
@@ -236,13 +237,13 @@ impl Check {
         } else {
             style::bad("BROKEN")
         };
-        eprintln!(
+        say!(
             "  {mark} {} ({} looked at)",
             self.promise,
             grouped(self.looked_at)
         );
         for example in self.broken.iter().take(5) {
-            eprintln!("         {example}");
+            say!("         {example}");
         }
         good
     }

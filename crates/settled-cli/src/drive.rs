@@ -16,6 +16,7 @@ use crate::flags::{LoadArgs, OutputArgs, ShowArgs};
 use crate::output::lines_to_terminal;
 use crate::show::number::{grouped, span};
 use crate::show::progress::Display;
+use crate::show::say;
 use crate::show::summary;
 
 /// What a command hands over to be run.
@@ -58,7 +59,7 @@ pub(crate) fn drive<W: Work>(job: Job<'_, W>) -> Result<Ended, Stop> {
     let finished = run.finish();
     let report = Report::new(&finished.tally, finished.skipped);
     if !job.show.quiet {
-        eprint!("settled: {}", summary::text(&report));
+        say!("settled: {}", summary::text(&report).trim_end());
         notes(&finished, &progress, job.output, started.elapsed());
     }
     ended(finished, signals.ended_by, job.output, job.show.quiet)
@@ -157,9 +158,12 @@ impl Signals {
             "INT"
         };
         self.ended_by.get_or_insert(number);
-        if number != SIGTERM {
-            self.count += 1;
-        }
+        // TERM counts as the second INT, so that an INT after it is the third.
+        self.count = if number == SIGTERM {
+            self.count.max(2)
+        } else {
+            self.count + 1
+        };
         let running = grouped(progress.in_flight);
         match (number, self.count) {
             (SIGTERM, _) | (_, 2) => {
@@ -230,15 +234,15 @@ fn ignored_signals() -> u64 {
 /// What else a person should know at the end.
 fn notes(finished: &Finished, progress: &Progress, output: &OutputArgs, took: Duration) {
     if finished.blank > 0 {
-        eprintln!("  {} blank lines were passed over", grouped(finished.blank));
+        say!("  {} blank lines were passed over", grouped(finished.blank));
     }
     if finished.skipped.edited {
-        eprintln!(
+        say!(
             "  the list is not the one of the earlier run: settled jobs were matched by their content"
         );
     }
     if finished.skipped.changed > 0 {
-        eprintln!(
+        say!(
             "  {} jobs ask for something else than when their id was settled; --redo changed does them again",
             grouped(finished.skipped.changed)
         );
@@ -252,7 +256,7 @@ fn notes(finished: &Finished, progress: &Progress, output: &OutputArgs, took: Du
             }
             Total::Unknown => "some jobs are left".to_owned(),
         };
-        eprintln!(
+        say!(
             "  stopped after {}; {rest}: the same command goes on with {}",
             span(took),
             path.display()
@@ -292,7 +296,7 @@ fn ended(
     }
     if let Some(reason) = &finished.stopped {
         if !quiet {
-            eprintln!("settled: {reason}");
+            say!("settled: {reason}");
         }
         return Ok(Ended::Halted);
     }
@@ -303,7 +307,7 @@ fn ended(
         return Ok(Ended::Fulfilled);
     }
     if output.output.is_some() {
-        eprintln!(
+        say!(
             "settled: {} jobs of the list are not fulfilled; --redo rejected,timed_out does them again",
             grouped(unfulfilled)
         );

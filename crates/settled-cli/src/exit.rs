@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::process::ExitCode;
 
 use crate::show::escape::escape;
+use crate::show::say;
 
 /// How a command that was carried out ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,7 +72,7 @@ impl Stop {
             .zip(std::iter::once(true).chain(std::iter::repeat(false)))
         {
             let start = if first { "settled: " } else { "  " };
-            eprintln!("{start}{}", escape(line));
+            say!("{start}{}", escape(line));
         }
         self.ended
     }

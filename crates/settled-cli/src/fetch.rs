@@ -13,6 +13,7 @@ use crate::exit::{Ended, Stop};
 use crate::flags::{FetchArgs, FetchKeep, RequestArgs};
 use crate::options::{Defaults, options};
 use crate::output;
+use crate::show::say;
 
 const TIMEOUT: Duration = Duration::from_secs(30);
 const TOTAL_TIMEOUT: Duration = Duration::from_secs(300);
@@ -37,7 +38,7 @@ pub(crate) fn main(args: FetchArgs) -> Result<Ended, Stop> {
     // What can be wrong with the settings is found before the ledger is touched.
     FetchWork::new(config.clone()).map_err(Stop::usage)?;
     if config.connect.insecure && !args.show.quiet {
-        eprintln!(
+        say!(
             "settled: --insecure: no certificate is checked; whoever is on the way can read and change everything"
         );
     }

@@ -10,6 +10,7 @@ use settled_jobs::{Format, IfExists, Opened, Output, Plan, Redo, Source, Work};
 
 use crate::exit::Stop;
 use crate::flags::{InputArgs, InputFormat, OutputArgs};
+use crate::show::say;
 
 /// Opens the list.
 pub(crate) fn source(args: &InputArgs, entries: &[String]) -> Result<Source, Stop> {
@@ -24,7 +25,7 @@ pub(crate) fn source(args: &InputArgs, entries: &[String]) -> Result<Source, Sto
             .map_err(|error| Stop::usage(format!("-i {}: {error}", path.display())))?,
         _ => {
             if io::stdin().is_terminal() {
-                eprintln!(
+                say!(
                     "settled: reading the list from the terminal: a line each, Ctrl-D ends it (-i FILE reads a file)"
                 );
             }

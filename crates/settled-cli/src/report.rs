@@ -8,6 +8,7 @@ use signal_hook::consts::SIGPIPE;
 use crate::exit::{Ended, Stop};
 use crate::flags::ReportArgs;
 use crate::show::number::grouped;
+use crate::show::say;
 use crate::show::summary;
 
 pub(crate) fn main(args: &ReportArgs) -> Result<Ended, Stop> {
@@ -57,7 +58,7 @@ fn print_report(args: &ReportArgs) -> io::Result<()> {
     out.flush()?;
     if found.unreadable_count > 0 {
         let lines: Vec<_> = found.unreadable.iter().map(u64::to_string).collect();
-        eprintln!(
+        say!(
             "settled: {}: {} lines are damaged and left out: line {}",
             args.file.display(),
             grouped(found.unreadable_count),

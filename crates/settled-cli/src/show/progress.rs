@@ -11,6 +11,7 @@ use serde_json::json;
 use settled_jobs::{ErrorKind, Progress, Total};
 
 use super::number::{eta, grouped, rate};
+use super::say;
 use super::style;
 use crate::flags::{ProgressWhen, ShowArgs};
 
@@ -70,11 +71,11 @@ impl Display {
             Form::Live => self.write_live(&line(progress, per_second, note)),
             Form::Plain if since_shown >= Duration::from_secs(10) => {
                 self.shown = Some(now);
-                eprintln!("settled: {}", line(progress, per_second, note));
+                say!("settled: {}", line(progress, per_second, note));
             }
             Form::Json if self.shown.is_none() || since_shown >= Duration::from_secs(1) => {
                 self.shown = Some(now);
-                eprintln!("{}", json_line(progress, per_second));
+                say!("{}", json_line(progress, per_second));
             }
             _ => {}
         }
@@ -84,7 +85,7 @@ impl Display {
     pub(crate) fn say(&mut self, text: &str) {
         self.clear();
         if self.form != Form::Json {
-            eprintln!("settled: {text}");
+            say!("settled: {text}");
         }
     }
 
@@ -94,7 +95,7 @@ impl Display {
         if self.form == Form::Json {
             let (first, _) = self.seen[0];
             let seconds = first.elapsed().as_secs_f64().max(1e-9);
-            eprintln!(
+            say!(
                 "{}",
                 json_line(progress, progress.settled() as f64 / seconds)
             );

@@ -9,13 +9,12 @@ static COLOURS: OnceLock<bool> = OnceLock::new();
 
 /// Decides once, by the flag and then by `NO_COLOR`, `CLICOLOR_FORCE` and the terminal.
 pub(crate) fn set(when: When) {
-    let is_set =
-        |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty() && value != "0");
+    let value = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
     let colours = match when {
         When::Always => true,
         When::Never => false,
-        When::Auto if is_set("NO_COLOR") => false,
-        When::Auto if is_set("CLICOLOR_FORCE") => true,
+        When::Auto if value("NO_COLOR").is_some() => false,
+        When::Auto if value("CLICOLOR_FORCE").is_some_and(|value| value != "0") => true,
         When::Auto => is_live_terminal(),
     };
     let _ = COLOURS.set(colours);
