@@ -115,37 +115,38 @@ impl Ledger {
     ) -> Result<Self, LedgerError> {
         let io_error = |error| LedgerError::Io(path.to_owned(), error);
         let mut file = open_locked(path)?;
-        let head = Head::read(&file, path)?;
-        if let (IfExists::Overwrite, Head::Ledger) = (if_exists, &head) {
+        let overwrite = if_exists == IfExists::Overwrite;
+        let head = Head::read(&file, path, repair || overwrite)?;
+        if overwrite {
             file.set_len(0).map_err(io_error)?;
         }
-        let fresh = if_exists == IfExists::Overwrite || matches!(head, Head::Empty);
-        let mut contents = if fresh {
+        let mut contents = if overwrite || matches!(head, Head::Empty) {
             Contents::default()
         } else {
             Contents::read(&file, path, replay)?
         };
-        if let Some(&(line, ..)) = contents.damaged.first() {
-            if !repair {
-                return Err(LedgerError::Damaged(path.to_owned(), line));
-            }
-            file = set_aside(path, &file, &contents.damaged).map_err(io_error)?;
-            contents.whole = file.metadata().map_err(io_error)?.len() - contents.torn;
+        // Whatever speaks against this ledger is said before a byte of it is changed.
+        if let (Some(&(line, ..)), false) = (contents.damaged.first(), repair) {
+            return Err(LedgerError::Damaged(path.to_owned(), line));
         }
-        file.set_len(contents.whole).map_err(io_error)?;
-        file.seek(SeekFrom::End(0)).map_err(io_error)?;
-
-        let name = contents
-            .plan
+        let begun = contents.plan.take();
+        let name = begun
             .as_ref()
             .map_or_else(ledger_name, |line| line.ledger.clone());
-        let mut length = contents.whole;
-        let differences = contents
-            .plan
+        let differences = begun
+            .as_ref()
             .map_or_else(Vec::new, |line| line.plan.differences(plan));
         if !differences.is_empty() && if_exists != IfExists::AdoptPlan {
             return Err(LedgerError::PlanDiffers(path.to_owned(), differences));
         }
+        if !contents.damaged.is_empty() {
+            let plan = begun.as_ref().map_or(plan, |line| &line.plan);
+            let repaired = contents.repair(path, &file, &PlanLine::new(plan, &name));
+            file = repaired.map_err(io_error)?;
+        }
+        file.set_len(contents.whole).map_err(io_error)?;
+        file.seek(SeekFrom::End(0)).map_err(io_error)?;
+        let mut length = contents.whole;
         if length == 0 || !differences.is_empty() {
             let mut line = Vec::new();
             PlanLine::new(plan, &name).write(&mut line);
@@ -187,7 +188,8 @@ enum Head {
 }
 
 impl Head {
-    fn read(file: &File, path: &Path) -> Result<Self, LedgerError> {
+    /// `damaged`: a plan line that is damaged will do.
+    fn read(file: &File, path: &Path, damaged: bool) -> Result<Self, LedgerError> {
         let mut lines = Lines::new(file, b'\n', usize::MAX);
         let first = lines
             .next()
@@ -198,6 +200,7 @@ impl Head {
                 Ok(Self::Empty)
             }
             Some(line) if PlanLine::read(line.bytes).is_some() => Ok(Self::Ledger),
+            Some(line) if PlanLine::may_start_with(line.bytes) && damaged => Ok(Self::Ledger),
             Some(line) if PlanLine::may_start_with(line.bytes) => {
                 Err(LedgerError::Damaged(path.to_owned(), 1))
             }
@@ -252,8 +255,28 @@ impl Contents {
     }
 }
 
-/// Moves damaged lines into `PATH.damaged`: the good lines are copied to a new file that then takes the ledger's name.
-fn set_aside(path: &Path, file: &File, damaged: &[(u64, u64, u64)]) -> io::Result<File> {
+impl Contents {
+    /// Sets the damaged lines aside, and gives the file that is now the ledger. It begins with a plan as before: where that was
+    /// what is damaged, with this one.
+    fn repair(&mut self, path: &Path, file: &File, plan: &PlanLine) -> io::Result<File> {
+        let mut first = Vec::new();
+        if self.damaged.first().is_some_and(|&(line, ..)| line == 1) {
+            plan.write(&mut first);
+        }
+        let repaired = set_aside(path, file, &first, &self.damaged)?;
+        self.whole = repaired.metadata()?.len() - self.torn;
+        Ok(repaired)
+    }
+}
+
+/// Moves damaged lines into `PATH.damaged`: the good lines are copied to a new file, after `first`, that then takes the ledger's
+/// name.
+fn set_aside(
+    path: &Path,
+    file: &File,
+    first: &[u8],
+    damaged: &[(u64, u64, u64)],
+) -> io::Result<File> {
     let beside = |suffix: &str| {
         let mut name = path.as_os_str().to_owned();
         name.push(suffix);
@@ -274,6 +297,7 @@ fn set_aside(path: &Path, file: &File, damaged: &[(u64, u64, u64)]) -> io::Resul
         .mode(0o600)
         .open(&whole)?;
     flock(&good, FlockOperation::NonBlockingLockExclusive)?;
+    good.write_all(first)?;
     let mut from = file;
     let mut at = 0;
     for &(_, start, length) in damaged {

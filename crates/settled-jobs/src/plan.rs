@@ -111,11 +111,10 @@ impl PlanLine {
         (line.settled == 1 && line.plan_hash == line.plan.hash()).then_some(line)
     }
 
-    /// Whether bytes without a line end may be the start of a plan line whose writing was cut off.
+    /// Whether bytes may be a plan line that was cut off or damaged. Fewer bytes than these could be anybody's file, and that
+    /// is not ours to touch.
     pub(crate) fn may_start_with(bytes: &[u8]) -> bool {
-        let head = br#"{"settled":1,"plan":{"command":"#;
-        let n = bytes.len().min(head.len());
-        bytes[..n] == head[..n]
+        bytes.starts_with(br#"{"settled":1,"plan":{"command":"#)
     }
 }
 
