@@ -27,12 +27,7 @@ impl Sink<'_> {
         if self.keep.total() + bytes.len() as u64 > self.max {
             return Err(too_large(self.max));
         }
-        self.keep.push(bytes).map_err(|error| {
-            Failure::permanent(
-                ErrorKind::Io,
-                format!("the body could not be saved: {error}"),
-            )
-        })
+        self.keep.push(bytes).map_err(not_saved)
     }
 }
 
@@ -52,7 +47,15 @@ impl Write for Sink<'_> {
     }
 }
 
-pub(super) fn too_large(max: u64) -> Failure {
+/// The bytes have nowhere to go.
+pub(super) fn not_saved(error: io::Error) -> Failure {
+    Failure::permanent(
+        ErrorKind::Io,
+        format!("the body could not be saved: {error}"),
+    )
+}
+
+fn too_large(max: u64) -> Failure {
     Failure::permanent(
         ErrorKind::TooLarge,
         format!("the body is larger than {max} bytes"),

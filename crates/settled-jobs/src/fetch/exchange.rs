@@ -1,37 +1,23 @@
 //! One try of one job: a request and its answer, and again where a redirect leads.
 
-use std::borrow::Cow;
-
-use http::header::{
-    AUTHORIZATION, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LOCATION, CONTENT_TYPE, HOST,
-    HeaderName,
-};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
+use http::header::ACCEPT_ENCODING;
+use http::response::Parts;
+use http::{Response, StatusCode};
 use hyper::body::Incoming;
 
 use super::body;
 use super::conn::SendError;
 use super::core::{Failed, FetchCore, Phase, Progress};
+use super::hop::Hop;
 use super::judge::{self, idempotent};
-use super::origin::Origin;
-use super::payload::Sending;
 use super::pool::Lease;
-use super::spec::{FetchSpec, Own, Payload};
-use super::target::Target;
-use crate::job::{Id, Job};
-use crate::keep::Keep;
+use super::spec::FetchSpec;
+use crate::job::Job;
+use crate::keep::{Keep, Kept};
 use crate::record::{ErrorKind, Failure, FetchResult};
 
 /// The body of a redirect up to this size is read, so that the connection can be used again.
 const DRAIN: u64 = 16 << 10;
-const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-/// What goes with a body, and is left out where a redirect leaves the body out.
-const ABOUT_BODY: [HeaderName; 4] = [
-    CONTENT_TYPE,
-    CONTENT_ENCODING,
-    CONTENT_LANGUAGE,
-    CONTENT_LOCATION,
-];
 
 pub(super) struct Exchange<'a> {
     pub(super) core: &'a FetchCore,
@@ -39,61 +25,23 @@ pub(super) struct Exchange<'a> {
     pub(super) progress: &'a Progress,
 }
 
-/// One request of the chain that redirects make.
-struct Hop<'a> {
-    target: Cow<'a, Target>,
-    method: Method,
-    payload: Option<&'a Payload>,
-    /// It has left the first origin at some time: secrets stay behind, also if it comes back.
-    strayed: bool,
-    redirects: u32,
-}
-
 impl Exchange<'_> {
     pub(super) async fn run(&self) -> Result<Box<FetchResult>, Failed> {
         let max = self.core.shared.config.max_redirects;
-        let mut hop = self.first();
+        let mut hop = Hop::first(self.job, &self.core.shared);
         loop {
             let (lease, answer) = self.ask(&hop).await?;
             self.progress.phase.set(Phase::Body);
             match max {
                 Some(max) if is_redirect(answer.status()) => {
                     let status = Some(answer.status().as_u16());
-                    hop = self
-                        .follow(hop, &answer, max)
+                    hop = hop
+                        .follow(answer.status(), answer.headers(), max)
                         .map_err(|failure| Failure { status, ..failure })?;
                     Box::pin(self.drain(lease, answer)).await;
                 }
                 _ => return self.settle(&hop, lease, answer).await,
             }
-        }
-    }
-
-    fn own(&self) -> Option<&Own> {
-        self.job.spec.own.as_deref()
-    }
-
-    fn first(&self) -> Hop<'_> {
-        let shared = &self.core.shared;
-        let payload = self
-            .own()
-            .and_then(|own| own.body.as_ref())
-            .or(shared.payload.as_ref());
-        let method = self
-            .own()
-            .and_then(|own| own.method.as_ref())
-            .or(shared.config.method.as_ref());
-        let method = method.cloned().unwrap_or(if payload.is_some() {
-            Method::POST
-        } else {
-            Method::GET
-        });
-        Hop {
-            target: Cow::Borrowed(&self.job.spec.target),
-            method,
-            payload,
-            strayed: false,
-            redirects: 0,
         }
     }
 
@@ -108,7 +56,7 @@ impl Exchange<'_> {
         loop {
             let request = match again.take() {
                 Some(request) => request,
-                None => self.request(hop, &origin)?,
+                None => hop.request(self.job, &self.core.shared, &origin)?,
             };
             let mut lease = self.core.lease(&origin, fresh, self.progress).await?;
             let used = lease.conn().used;
@@ -147,71 +95,6 @@ impl Exchange<'_> {
         }
     }
 
-    fn request(&self, hop: &Hop<'_>, origin: &Origin) -> Result<Request<Sending>, Failure> {
-        let mut request = Request::new(Sending::new(hop.payload)?);
-        *request.method_mut() = hop.method.clone();
-        *request.uri_mut() = if origin.absolute() {
-            hop.target.uri().clone()
-        } else {
-            Uri::from(hop.target.path())
-        };
-        let mut headers = origin.headers.clone();
-        if let Some(auth) = &hop.target.auth {
-            headers.insert(AUTHORIZATION, HeaderValue::clone(auth));
-        }
-        if let Some(own) = self.own() {
-            for name in own.headers.keys() {
-                headers.remove(name);
-            }
-            for (name, value) in &own.headers {
-                headers.append(name, value.clone());
-            }
-        }
-        if let Some(seed) = &self.core.shared.config.idempotency_key {
-            headers.insert(IDEMPOTENCY_KEY, idempotency_key(seed, self.job));
-        }
-        if hop.redirects > 0 {
-            redirected(&mut headers, hop);
-        }
-        *request.headers_mut() = headers;
-        Ok(request)
-    }
-
-    /// The hop that a redirect leads to.
-    fn follow<'a>(
-        &self,
-        hop: Hop<'a>,
-        answer: &Response<Incoming>,
-        max: u32,
-    ) -> Result<Hop<'a>, Failure> {
-        if hop.redirects >= max {
-            return Err(Failure::permanent(
-                ErrorKind::Redirect,
-                format!("more than {max} redirects"),
-            ));
-        }
-        let target = hop.target.redirect(answer.headers())?;
-        // As browsers do: a POST that is sent elsewhere by 301 or 302 becomes a GET, as does everything by 303.
-        let get = match answer.status() {
-            StatusCode::MOVED_PERMANENTLY | StatusCode::FOUND => hop.method == Method::POST,
-            StatusCode::SEE_OTHER => hop.method != Method::HEAD,
-            _ => false,
-        };
-        let (method, payload) = if get {
-            (Method::GET, None)
-        } else {
-            (hop.method, hop.payload)
-        };
-        let strayed = hop.strayed || !target.same_origin(&hop.target);
-        Ok(Hop {
-            target: Cow::Owned(target),
-            method,
-            payload,
-            strayed,
-            redirects: hop.redirects + 1,
-        })
-    }
-
     /// Reads the body of an answer that nobody wants, if it is small; else the connection is closed.
     async fn drain(&self, mut lease: Lease<'_>, answer: Response<Incoming>) {
         let (head, body) = answer.into_parts();
@@ -238,61 +121,69 @@ impl Exchange<'_> {
         mut lease: Lease<'_>,
         answer: Response<Incoming>,
     ) -> Result<Box<FetchResult>, Failed> {
-        let shared = &self.core.shared;
-        let config = &shared.config;
+        let config = &self.core.shared.config;
         let (head, body) = answer.into_parts();
-        let mut keep = match config.keep.body {
-            true => Keep::new(config.keep.inline, config.keep.save_dir.clone(), || {
+        let mut keep = self.keep();
+        let (decode, max) = (self.decodes(), config.max_body);
+        let read = body::read(lease.conn(), body, &head.headers, decode, max, &mut keep).await;
+        let bytes = keep.total();
+        let saved = match read {
+            Ok(()) => {
+                lease.end().await;
+                keep.finish().map_err(body::not_saved)
+            }
+            Err(failure) => Err(failure),
+        };
+        self.verdict(hop, head, bytes, saved)
+    }
+
+    /// Where the body goes.
+    fn keep(&self) -> Keep {
+        let keep = &self.core.shared.config.keep;
+        match keep.body {
+            true => Keep::new(keep.inline, keep.save_dir.clone(), || {
                 format!("{}.body", self.job.seq)
             }),
             false => Keep::new(0, None, String::new),
-        };
-        let decode = shared.decodes
-            && self
-                .own()
-                .is_none_or(|own| !own.headers.contains_key(http::header::ACCEPT_ENCODING));
-        let read = body::read(
-            lease.conn(),
-            body,
-            &head.headers,
-            decode,
-            config.max_body,
-            &mut keep,
-        )
-        .await;
-        let status = head.status.as_u16();
-        let accepted = config.ok_status.contains(status);
-        let mut failure = (!accepted).then(|| judge::status(head.status, &head.headers, config));
-        let bytes = keep.total();
-        let mut kept = None;
-        match read {
-            Ok(()) => {
-                lease.end().await;
-                let finished = keep.finish();
-                match finished {
-                    Ok(whole) => kept = config.keep.body.then_some(whole),
-                    Err(error) => {
-                        failure = Some(Failure::permanent(
-                            ErrorKind::Io,
-                            format!("the body could not be saved: {error}"),
-                        ))
-                    }
-                }
-            }
-            // The status says more than what became of its body.
-            Err(cut) => {
-                failure = failure.or(Some(Failure {
-                    status: Some(status),
-                    ..cut
-                }))
-            }
         }
-        let url = (hop.redirects > 0).then(|| hop.target.shown());
+    }
+
+    /// Whether it was us who asked for a compressed body, and not the job, which then wants it as it comes.
+    fn decodes(&self) -> bool {
+        let own = self.job.spec.own.as_ref();
+        self.core.shared.decodes && own.is_none_or(|own| !own.headers.contains_key(ACCEPT_ENCODING))
+    }
+
+    fn verdict(
+        &self,
+        hop: &Hop<'_>,
+        head: Parts,
+        bytes: u64,
+        saved: Result<Kept, Failure>,
+    ) -> Result<Box<FetchResult>, Failed> {
+        let config = &self.core.shared.config;
+        let status = head.status.as_u16();
+        let (body, lost) = match saved {
+            Ok(kept) => (config.keep.body.then_some(kept), None),
+            Err(failure) => (
+                None,
+                Some(Failure {
+                    status: Some(status),
+                    ..failure
+                }),
+            ),
+        };
+        // A status that is not accepted says more than what became of its body.
+        let failure = match config.ok_status.contains(status) {
+            true => lost,
+            false => Some(judge::status(head.status, &head.headers, config)),
+        };
         let headers = config.keep.headers.then_some(head.headers);
+        let url = (hop.redirects > 0).then(|| hop.target.shown());
         let result = Box::new(FetchResult {
             status,
             headers,
-            body: kept,
+            body,
             bytes,
             url,
         });
@@ -308,38 +199,4 @@ impl Exchange<'_> {
 
 fn is_redirect(status: StatusCode) -> bool {
     matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
-}
-
-/// Takes out of the headers what a redirect must not carry on.
-fn redirected(headers: &mut HeaderMap, hop: &Hop<'_>) {
-    if hop.payload.is_none() {
-        for name in ABOUT_BODY {
-            headers.remove(name);
-        }
-    }
-    if hop.strayed {
-        let secrets: Vec<_> = headers
-            .iter()
-            .filter(|(_, value)| value.is_sensitive())
-            .map(|(name, _)| name.clone())
-            .collect();
-        for name in secrets {
-            headers.remove(name);
-        }
-        if let Ok(host) = HeaderValue::from_str(hop.target.authority()) {
-            headers.insert(HOST, host);
-        }
-    }
-}
-
-/// Stable for a job and a ledger, whatever else changes.
-fn idempotency_key(seed: &str, job: &Job<FetchSpec>) -> HeaderValue {
-    let mut key = crate::job::KeyHasher::new();
-    key.part(seed.as_bytes());
-    match &job.id {
-        Id::Line => key.part(job.seq.to_string().as_bytes()),
-        Id::Own(id) => key.part(id.as_bytes()),
-    }
-    key.part(&job.key.0);
-    HeaderValue::try_from(key.finish().to_string()).unwrap_or(HeaderValue::from_static(""))
 }

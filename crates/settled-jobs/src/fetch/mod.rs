@@ -51,6 +51,7 @@ mod dns;
 mod encoding;
 mod exchange;
 mod guard;
+mod hop;
 mod judge;
 mod members;
 mod origin;
