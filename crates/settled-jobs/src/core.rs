@@ -118,7 +118,9 @@ impl<W: Work> Core<W> {
                 }
             }
             if self.is_full() {
-                return None;
+                // Even then the list may be over, and nothing left for this core.
+                let over = self.shared.feed.level() == (0, true) && self.room.borrow().len() == 0;
+                return over.then_some(Next::Done);
             }
             match self.shared.feed.pull() {
                 Pulled::Item(Item::Job(job)) => {
@@ -162,16 +164,24 @@ impl<W: Work> Core<W> {
             (0, _) => {
                 if let Some(budget) = &self.shared.options.retry_budget {
                     let exhausted = budget.try_withdraw(Instant::now()).err();
-                    self.budget_at
-                        .set(exhausted.and_then(|exhausted| exhausted.until()));
-                    exhausted.is_none().then_some(())?;
+                    let until = exhausted.map(|exhausted| {
+                        exhausted
+                            .until()
+                            .unwrap_or_else(|| Instant::now() + NO_TOKENS_LOOK)
+                    });
+                    self.budget_at.set(until);
+                    if exhausted.is_some() {
+                        // The pump has a new time to look again.
+                        self.kick.notify_one();
+                        return None;
+                    }
                 }
                 room.take(true)?
             }
             _ => room.take(false)?,
         };
         self.counters().set_waiting(room.len());
-        if was_full {
+        if was_full || room.len() == 0 {
             self.kick.notify_one();
         }
         Some(entry)
@@ -303,24 +313,29 @@ impl<W: Work> Core<W> {
             let mut room = self.room.borrow_mut();
             (room.due(now), room.next_due())
         };
-        if stopped || ended {
+        // Retries that are due may have to wait for the retry budget.
+        let budget_at = self
+            .budget_at
+            .get()
+            .map(|at| at.max(now + BUDGET_LOOK))
+            .filter(|_| retries > 0);
+        let held_back = self.budget_at.get().is_some_and(|at| at > now);
+        let retries = if held_back { 0 } else { retries };
+        if stopped || (ended && items == 0 && !held_back) {
             self.wake(usize::MAX);
         } else {
             let new = if self.is_full() { 0 } else { items };
             self.wake(firsts + retries + new);
         }
-        // Retries that are due and still there wait for the retry budget.
-        let refill = self
-            .budget_at
-            .get()
-            .filter(|_| retries > 0)
-            .map(|at| at.max(now + BUDGET_LOOK));
-        match (next, refill) {
-            (Some(next), Some(refill)) => Some(next.min(refill)),
-            (next, refill) => next.or(refill),
+        match (next, budget_at) {
+            (Some(next), Some(budget_at)) => Some(next.min(budget_at)),
+            (next, budget_at) => next.or(budget_at),
         }
     }
 }
+
+/// Where time alone brings no tokens, retries look this often whether first tries have brought some.
+const NO_TOKENS_LOOK: Duration = Duration::from_millis(100);
 
 /// Retries that the budget holds back look again no sooner than after this.
 const BUDGET_LOOK: Duration = Duration::from_millis(10);

@@ -1,5 +1,6 @@
 //! The engine: sets the line up, from the source to the ledger, and brings it to its end.
 
+use std::convert::Infallible;
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -10,7 +11,7 @@ use std::sync::atomic::Ordering;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use settled::Reason;
+use settled::{Outcome, Reason, Scope, settle};
 use tokio::sync::watch;
 use tokio::task::LocalSet;
 
@@ -174,7 +175,7 @@ pub fn start<W: Work>(
         replay: opened.replay,
         form,
     };
-    let input = Input::new(source.bytes, stopped, Arc::clone(&reading.position));
+    let input = Input::new(source.bytes, stopped);
     let reader = named("settled-reader", move || read(reader, input))?;
 
     let share = |core: usize| slots / cores + usize::from(core < slots % cores);
@@ -266,37 +267,37 @@ fn run_core<W: Work>(shared: &Arc<Shared<W>>, number: usize, slots: usize) -> Op
     }
 }
 
+/// The slots in one scope, what serves them (the pump and the writer) in another that ends after it.
 async fn work<W: Work>(core: &Rc<Core<W>>, slots: usize) -> io::Result<Tally> {
-    let pump = tokio::task::spawn_local({
+    let (serving, working) = (Scope::new(), Scope::new());
+    let pump = Rc::clone(core);
+    let pumping = serving.spawn_local(async move { done(pump.pump().await) });
+    let writer = Rc::clone(core);
+    let writing = serving.spawn_local(async move { done(writer.commit.write_all().await) });
+    for number in 0..slots {
         let core = Rc::clone(core);
-        async move { core.pump().await }
-    });
-    let writer = tokio::task::spawn_local({
-        let core = Rc::clone(core);
-        async move { core.commit.write_all().await }
-    });
-    let slots: Vec<_> = (0..slots)
-        .map(|n| tokio::task::spawn_local(slot(Rc::clone(core), n)))
-        .collect();
-    let mut panicked = None;
-    for slot in slots {
-        if let Err(error) = slot.await {
-            panicked.get_or_insert(error);
-            core.shared.control.fail(Broken::Setup(io::Error::other(
-                "a slot panicked: a defect of settled",
-            )));
-        }
+        drop(working.spawn_local(async move { done(slot(core, number).await) }));
+    }
+    let worked = settle(async { done(working.join().await) }).await;
+    if worked.is_panicked() {
+        let defect = io::Error::other("a slot panicked: a defect of settled");
+        core.shared.control.fail(Broken::Setup(defect));
     }
     core.finish();
-    for task in [pump, writer] {
-        if let Err(error) = task.await {
-            panicked.get_or_insert(error);
-        }
+    let served = settle(async { done(serving.join().await) }).await;
+    drop((pumping, writing));
+    match (worked, served) {
+        (Outcome::Fulfilled(()), Outcome::Fulfilled(())) => Ok(core.tally.take()),
+        (worked, served) => Err(io::Error::other(format!(
+            "a defect of settled: slots {}, writer {}",
+            worked.kind(),
+            served.kind()
+        ))),
     }
-    match panicked {
-        Some(error) => Err(io::Error::other(error)),
-        None => Ok(core.tally.take()),
-    }
+}
+
+fn done(_: ()) -> Result<(), Infallible> {
+    Ok(())
 }
 
 impl<W: Work> Run<W> {

@@ -128,7 +128,12 @@ impl<S> Feed<S> {
         // The reader is woken when there is room worth waking it for.
         let refill = state.items.len() == self.max_items / 2 || state.items.is_empty();
         let heavy = state.weight + weight >= MAX_WEIGHT && state.weight < MAX_WEIGHT;
+        // Nobody is told again that the list has ended: so the last item says it.
+        let last = state.ended && state.items.is_empty();
         drop(state);
+        if last {
+            self.arrival.notify_waiters();
+        }
         if refill || heavy {
             self.room.notify_one();
         }

@@ -10,9 +10,11 @@
 //! | dispatch | `feed`, `core`, `room` | jobs to a fixed set of slots; retries wait in a bounded room |
 //! | admit | `hosts` and the options' rate | limits on running tries |
 //! | attempt | [`Work`]: [`fetch`], [`run`] | one try, with its own time limit |
-//! | settle | `slot` | retry, or an outcome |
+//! | settle | `slot`, `retrying` | retry, or an outcome |
 //! | commit | `line`, `commit`, `sink` | the outcome as a durable line; only then is the slot free |
 //! | report | `counters`, `tally`, `report` | what a person sees; it can't influence the run |
+//!
+//! [`pages`] stands beside that line: a paginated API as one stream, with the same requests and retries.
 //!
 //! Delivery guarantee: *at-least-once attempts, exactly one committed outcome per job*.
 
@@ -31,6 +33,7 @@ mod ledger;
 mod line;
 mod lines;
 mod options;
+pub mod pages;
 mod plan;
 mod reader;
 mod reading;
@@ -38,6 +41,7 @@ mod record;
 mod remarks;
 mod replay;
 mod report;
+mod retrying;
 mod room;
 pub mod run;
 mod shared;

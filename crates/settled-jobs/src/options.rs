@@ -5,6 +5,7 @@ use std::time::Duration;
 use settled::{Backoff, Gcra, RateLimit, RetryBudget};
 
 use crate::control::Halt;
+use crate::retrying::Rules;
 
 /// Load and failure: the limits of a run.
 #[derive(Debug)]
@@ -38,6 +39,16 @@ pub struct Options {
 }
 
 impl Options {
+    /// When another try is made.
+    pub(crate) fn rules(&self) -> Rules {
+        Rules {
+            retries: self.retries,
+            total_timeout: self.total_timeout,
+            backoff: self.backoff,
+            retry_after_max: self.retry_after_max,
+        }
+    }
+
     /// How many jobs may wait for a retry (or for their host) on one core.
     pub(crate) fn waiting_room(&self, cores: usize) -> usize {
         (64 * self.jobs).clamp(1_024, 16_384) / cores

@@ -18,7 +18,8 @@ use crate::work::Work;
 /// How far the reader is; written by it, read by whoever shows progress.
 #[derive(Debug, Default)]
 pub(crate) struct Reading {
-    pub(crate) position: Arc<AtomicU64>,
+    /// Bytes of the list that were read as lines.
+    pub(crate) position: AtomicU64,
     pub(crate) lines: AtomicU64,
     pub(crate) blank: AtomicU64,
     pub(crate) skipped: AtomicU64,
@@ -64,6 +65,8 @@ impl<W: Work> Reader<W> {
                 taken = false;
                 break;
             }
+            let end = record.offset + record.length + 1;
+            self.reading.position.store(end, Ordering::Relaxed);
             let too_long = record.too_long().then_some(record.length);
             let bytes = if self.form.nul {
                 record.bytes
@@ -145,7 +148,7 @@ impl<W: Work> Reader<W> {
                     Id::Line
                 };
                 let key = Key::of(line.bytes);
-                let input = Shown::of_line(excerpt(line.bytes));
+                let input = shown(excerpt(line.bytes));
                 let bad = Bad {
                     seq: line.seq,
                     id: id.clone(),
@@ -172,6 +175,34 @@ fn excerpt(bytes: &[u8]) -> &[u8] {
         }
         Err(_) => &bytes[..bytes.len().min(EXCERPT)],
     }
+}
+
+/// A line that is no job, as it may be shown: user names and passwords of URLs are starred out.
+fn shown(line: &[u8]) -> Shown {
+    match Shown::of_line(line) {
+        Shown::Text(text) => Shown::Text(without_userinfo(&text).into()),
+        bytes => bytes,
+    }
+}
+
+fn without_userinfo(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find("://") {
+        let (before, after) = rest.split_at(at + 3);
+        shown.push_str(before);
+        let end =
+            after.find(|c: char| matches!(c, '/' | '?' | '#' | '\\' | '"') || c.is_whitespace());
+        let authority = &after[..end.unwrap_or(after.len())];
+        match authority.rfind('@') {
+            Some(host) => {
+                shown.push_str("***");
+                rest = &after[host..];
+            }
+            None => rest = after,
+        }
+    }
+    shown + rest
 }
 
 /// A line without its CR, and without the mark that some editors put at the start of a file.
@@ -219,4 +250,28 @@ fn rejecting_repeated<S>(verdict: Verdict<Item<S>>) -> Item<S> {
         input,
         failure,
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn user_names_and_passwords_of_urls_are_starred_out() {
+        for (line, shown) in [
+            ("http://u:p@h:99999/x@y", "http://***@h:99999/x@y"),
+            (
+                r#"{"url":"http://u:p@q@h","x":"ftp://u@h"}"#,
+                r#"{"url":"http://***@h","x":"ftp://***@h"}"#,
+            ),
+            (
+                "http://h/?to=http://u@h and me@home",
+                "http://h/?to=http://***@h and me@home",
+            ),
+            ("no://", "no://"),
+            ("", ""),
+        ] {
+            assert_eq!(without_userinfo(line), shown);
+        }
+    }
 }

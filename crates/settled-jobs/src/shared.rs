@@ -6,6 +6,7 @@ use settled::AbortSignal;
 
 use crate::control::Control;
 use crate::counters::Counters;
+use crate::entry::Entry;
 use crate::feed::Feed;
 use crate::hosts::Hosts;
 use crate::options::Options;
@@ -27,6 +28,17 @@ pub(crate) struct Shared<W: Work> {
 }
 
 impl<W: Work> Shared<W> {
+    /// A try at a host has ended: gives out the job that takes over its place.
+    pub(crate) fn leave_host(&self, host: &str) -> Option<Entry<W::Spec>> {
+        let hosts = self.hosts.as_ref()?;
+        let next = hosts.leave(host)?;
+        // Other cores may have stopped pulling jobs because too many waited.
+        if hosts.parked() + 1 == self.options.waiting_room(1) {
+            self.feed.arrival.notify_waiters();
+        }
+        Some(next)
+    }
+
     /// Jobs that wait for a place at their host are bounded as those are that wait for a retry.
     pub(crate) fn too_many_parked(&self) -> bool {
         self.hosts

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
-use settled::{Outcome, OutcomeKind, settle};
+use settled::{OutcomeKind, settle};
 use tokio::time::Instant;
 
 use crate::commit::NotWritten;
@@ -13,6 +13,7 @@ use crate::feed::Bad;
 use crate::job::Id;
 use crate::line::OutcomeLine;
 use crate::record::{ErrorKind, Failure, JobResult, Try};
+use crate::retrying::{Decision, Standing};
 use crate::tally::Seen;
 use crate::work::{Attempt, Core as _, Tried, Work};
 
@@ -42,16 +43,6 @@ pub(crate) async fn slot<W: Work>(core: Rc<Core<W>>, number: usize) {
     }
 }
 
-/// What a try leads to.
-enum Decision {
-    /// The job is over.
-    Settle(OutcomeKind, Option<Failure>),
-    /// Another try, after this time.
-    Retry(Duration, Failure),
-    /// The run ends before the job could: it is written as such, and runs again when the list is resumed.
-    Interrupt(Option<Failure>),
-}
-
 impl<W: Work> Core<W> {
     /// One try of a job, up to its outcome's line or its place in the waiting room. Gives back the job that takes over its
     /// place at the host.
@@ -63,8 +54,8 @@ impl<W: Work> Core<W> {
             .shared
             .hosts
             .as_ref()
-            .and_then(|hosts| Some((hosts, self.host(&entry)?.to_owned())));
-        let leave = || host.as_ref().and_then(|(hosts, host)| hosts.leave(host));
+            .and_then(|_| self.host(&entry).map(str::to_owned));
+        let leave = || host.as_ref().and_then(|host| self.shared.leave_host(host));
         if !self.admit().await {
             let next = leave();
             if entry.is_retry() {
@@ -75,7 +66,7 @@ impl<W: Work> Core<W> {
         let (tried, took) = self.attempt(&mut entry).await;
         let next = leave();
         let abandoned = tried.abandoned;
-        match self.decide(&entry, tried.error, took, abandoned) {
+        match self.decide(&mut entry, tried.error, took, abandoned) {
             Decision::Retry(delay, error) => {
                 self.counters().retried();
                 entry.tries.push(Try {
@@ -130,9 +121,7 @@ impl<W: Work> Core<W> {
         let attempt = Attempt {
             number,
             timeout: entry.job.timeout.or(options.timeout),
-            deadline: options
-                .total_timeout
-                .and_then(|total| begun.at.checked_add(total)),
+            deadline: options.rules().deadline(begun.at),
             abort: &self.shared.aborted,
             kill_after: self.shared.control.kill_after(),
         };
@@ -143,72 +132,25 @@ impl<W: Work> Core<W> {
                 .await;
         let took = start.elapsed();
         self.counters().attempt_ended();
-        let tried = match tried {
-            Outcome::Fulfilled(tried) => tried,
-            Outcome::Panicked(panic) => Tried::failed(
-                None,
-                Failure::permanent(ErrorKind::Panic, panic.message().to_owned()),
-            ),
-            other => Tried::failed(
-                None,
-                Failure::permanent(ErrorKind::Panic, format!("unexpected: {}", other.kind())),
-            ),
-        };
-        (tried, took)
+        (Tried::of(tried), took)
     }
 
     fn decide(
         &self,
-        entry: &Entry<W::Spec>,
+        entry: &mut Entry<W::Spec>,
         error: Option<Failure>,
         took: Duration,
         abandoned: bool,
     ) -> Decision {
-        let Some(error) = error else {
-            return Decision::Settle(OutcomeKind::Fulfilled, None);
+        let standing = Standing {
+            done: entry.tries.len() as u32,
+            begun: entry.begin().at,
+            took,
+            abandoned,
+            stopped: self.shared.stopped.is_aborted(),
         };
-        if abandoned {
-            return Decision::Settle(OutcomeKind::Abandoned, Some(error));
-        }
-        let kind = match error.kind {
-            ErrorKind::Cancelled => return Decision::Interrupt(Some(error)),
-            ErrorKind::Panic => return Decision::Settle(OutcomeKind::Panicked, Some(error)),
-            ErrorKind::Timeout => OutcomeKind::TimedOut,
-            _ => OutcomeKind::Rejected,
-        };
-        let options = &self.shared.options;
-        let done = entry.tries.len() as u32;
-        if !error.retry || done >= options.retries {
-            return Decision::Settle(kind, Some(error));
-        }
-        if self.shared.stopped.is_aborted() {
-            return Decision::Interrupt(Some(error));
-        }
-        let delay = self.delay(done, &error);
-        let deadline = entry
-            .begun
-            .zip(options.total_timeout)
-            .and_then(|(begun, total)| begun.at.checked_add(total));
-        if deadline.is_some_and(|deadline| Instant::now() + delay >= deadline) {
-            return Decision::Settle(
-                OutcomeKind::TimedOut,
-                Some(out_of_time(options.total_timeout, delay, took, &error)),
-            );
-        }
-        Decision::Retry(delay, error)
-    }
-
-    /// How long to wait before the next try: the back-off, or what the server asked for, if that is longer.
-    fn delay(&self, done: u32, error: &Failure) -> Duration {
-        let options = &self.shared.options;
-        let mut rng = self.rng.borrow_mut();
-        let backoff = options.backoff.delay(done, &mut rng);
-        let Some(asked) = error.retry_after else {
-            return backoff;
-        };
-        // Everybody was told the same time: a little later each, or they would all come at once.
-        let spread = asked.mul_f64(rng.f64() * 0.1).min(Duration::from_secs(1));
-        backoff.max((asked + spread).min(options.retry_after_max))
+        let rules = self.shared.options.rules();
+        rules.decide(standing, error, &mut self.rng.borrow_mut())
     }
 
     /// A line that is no job settles as rejected.
@@ -318,21 +260,4 @@ struct Closing<'a> {
     attempts: u32,
     result: Option<&'a JobResult>,
     error: Option<&'a Failure>,
-}
-
-fn out_of_time(
-    total: Option<Duration>,
-    delay: Duration,
-    took: Duration,
-    last: &Failure,
-) -> Failure {
-    let total = humantime::format_duration(total.unwrap_or(took));
-    let delay = humantime::format_duration(Duration::from_millis(delay.as_millis() as u64));
-    Failure::permanent(
-        ErrorKind::Timeout,
-        format!(
-            "the job's total time of {total} would be over before the next try (in {delay}); last: {}",
-            last.message
-        ),
-    )
 }

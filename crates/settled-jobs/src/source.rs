@@ -4,8 +4,6 @@ use std::fs::File;
 use std::io::{self, Cursor, Read};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{FileType, fstat};
@@ -125,30 +123,25 @@ impl Source {
     }
 }
 
-/// Reads the list, can be told to stop while it waits for a pipe, and says how far it is.
+/// Reads the list, and can be told to stop while it waits for a pipe.
 #[derive(Debug)]
 pub(crate) struct Input {
     bytes: Bytes,
     /// Readable (or closed) when reading is to stop.
     stop: OwnedFd,
-    position: Arc<AtomicU64>,
 }
 
 impl Input {
-    pub(crate) fn new(bytes: Bytes, stop: OwnedFd, position: Arc<AtomicU64>) -> Self {
-        Self {
-            bytes,
-            stop,
-            position,
-        }
+    pub(crate) fn new(bytes: Bytes, stop: OwnedFd) -> Self {
+        Self { bytes, stop }
     }
 }
 
 impl Read for Input {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let n = match &mut self.bytes {
-            Bytes::File(file, _) => file.read(into)?,
-            Bytes::Memory(text, _) => text.read(into)?,
+        match &mut self.bytes {
+            Bytes::File(file, _) => file.read(into),
+            Bytes::Memory(text, _) => text.read(into),
             Bytes::Pipe(pipe) => {
                 let mut either = [
                     PollFd::new(&*pipe, PollFlags::IN),
@@ -158,10 +151,8 @@ impl Read for Input {
                 if !either[1].revents().is_empty() {
                     return Ok(0);
                 }
-                pipe.read(into)?
+                pipe.read(into)
             }
-        };
-        self.position.fetch_add(n as u64, Ordering::Relaxed);
-        Ok(n)
+        }
     }
 }

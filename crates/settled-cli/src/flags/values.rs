@@ -102,7 +102,8 @@ pub(crate) fn rate(text: &str) -> Result<Rate, String> {
     })
 }
 
-/// Retries as a share of first tries, and a number a second: `20%+10/s`, `20%`, or `off`.
+/// Retries as a share of first tries, and a number a second: `20%+10/s`, `20%` (and one a second, so that no retry waits for
+/// ever), or `off`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Budget(pub(crate) Option<(f64, f64)>);
 
@@ -125,7 +126,7 @@ pub(crate) fn budget(text: &str) -> Result<Budget, String> {
         Some(text) => rate(text)
             .map(|rate| rate.count / rate.per.as_secs_f64())
             .map_err(|_| wrong())?,
-        None => 0.0,
+        None => 1.0,
     };
     Ok(Budget(Some((share / 100.0, per_second))))
 }

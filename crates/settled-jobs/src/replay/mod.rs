@@ -149,7 +149,9 @@ impl<T> Replay<T> {
         if !self.positional || !self.held.is_empty() || self.own_lines.is_some() {
             return Ok(false);
         }
-        let Some(lines) = &mut self.lines else { return Ok(false) };
+        let Some(lines) = &mut self.lines else {
+            return Ok(false);
+        };
         match lines.get(seq)? {
             Some(entry) if entry.key == key && !self.redo.has(entry.outcome) => {
                 self.skipped.outcomes[position(entry.outcome)] += 1;
@@ -195,7 +197,12 @@ impl<T> Replay<T> {
         let number = id.parse().ok().filter(|&number| is_number(id, number));
         let mut claim = self.ids.claim(id, key);
         if let Some(number) = number {
-            if number != seq && self.own_lines.as_ref().is_some_and(|lines| lines.has(number)) {
+            if number != seq
+                && self
+                    .own_lines
+                    .as_ref()
+                    .is_some_and(|lines| lines.has(number))
+            {
                 claim = Claim::Repeated;
             }
             let entry = self
