@@ -55,10 +55,9 @@ fn config(args: &RunArgs, retries: bool) -> Result<RunConfig, Stop> {
     }
     config.retry_exit = retries;
     if let Some(codes) = &args.retry_on {
-        let codes = codes
-            .parse::<ExitCodes>()
-            .map_err(|why| Stop::usage(format!("--retry-on {codes}: {why}")))?;
-        let _ = codes;
+        let chosen = codes.parse::<ExitCodes>();
+        config.retry_on =
+            Some(chosen.map_err(|why| Stop::usage(format!("--retry-on {codes}: {why}")))?);
     }
     let keeps = |what| args.keep.as_ref().is_none_or(|keep| keep.contains(&what));
     config.keep_stdout = keeps(RunKeep::Stdout);

@@ -233,7 +233,7 @@ pub(crate) struct RunArgs {
     /// Exit statuses that are a success [default: 0]
     #[arg(long, value_name = "STATUSES", help_heading = FAILURE)]
     pub(crate) ok_exit: Option<String>,
-    /// Exit statuses after which another try is made [default: every one that is no success]
+    /// Exit statuses after which another try is made, 128+N for signal N [default: every one that is no success]
     #[arg(long, value_name = "STATUSES", help_heading = FAILURE)]
     pub(crate) retry_on: Option<String>,
     /// What of a command is recorded: stdout, stderr, or none [default: stdout,stderr]

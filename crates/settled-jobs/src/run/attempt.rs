@@ -236,9 +236,9 @@ impl RunCore {
         let judged = match ended {
             Some(Ended::Exit(status)) if self.config.ok_exit.contains(status) => None,
             Some(Ended::Exit(status)) => {
-                Some(failure::exit(status, &last_line, self.config.retry_exit))
+                Some(failure::exit(status, &last_line, self.config.retries(status)))
             }
-            Some(Ended::Signal(number)) => Some(failure::signal(number, self.config.retry_exit)),
+            Some(Ended::Signal(number)) => Some(failure::signal(number, self.config.retries(128 + number))),
             None => Some(failure::no_status()),
         };
         let result = ended.map(|ended| {

@@ -26,6 +26,8 @@ pub struct RunConfig {
     pub ok_exit: ExitCodes,
     /// A failing exit status, or a signal, may be retried.
     pub retry_exit: bool,
+    /// Which ones may be, where not all of them: statuses, and signals as a shell counts them (128 and the signal's number).
+    pub retry_on: Option<ExitCodes>,
     /// How many bytes of each stream are kept in the outcome line.
     pub inline: usize,
     /// Where a stream that is longer goes, whole: `<seq>.stdout`, `<seq>.stderr`. `None`: the rest is dropped and flagged.
@@ -49,12 +51,19 @@ impl RunConfig {
             separator: None,
             ok_exit: ExitCodes::default(),
             retry_exit: false,
+            retry_on: None,
             inline: INLINE,
             save_dir: None,
             keep_stdout: true,
             keep_stderr: true,
             spawner: Spawner::Auto,
         }
+    }
+
+    /// Another try may be made after this status (of a signal, 128 and its number).
+    pub(super) fn retries(&self, status: i32) -> bool {
+        let chosen = self.retry_on.as_ref();
+        self.retry_exit && chosen.is_none_or(|statuses| statuses.contains(status))
     }
 }
 
