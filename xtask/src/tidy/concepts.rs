@@ -19,7 +19,10 @@ const NO_TEST_FILE: [(&str, &str); 2] = [
 const PROOFS: [(&str, &str); 3] = [
     ("auto_traits", "Send, Sync and Unpin of everything public"),
     ("loom", "models"),
-    ("steps", "everything is dropped at every step"),
+    (
+        "steps",
+        "drops a future at every step, for the tests of the concepts",
+    ),
 ];
 
 pub(super) fn check(tree: &Tree) -> Vec<String> {

@@ -1,6 +1,7 @@
 //! `cargo xtask tidy`: style as a test. Each rule is a function from the tree to what it finds wrong.
 
 mod concepts;
+mod evidence;
 mod forbidden;
 mod layers;
 mod lengths;
@@ -19,7 +20,7 @@ pub(crate) use tree::Tree;
 /// A rule: what it is called, and what it finds. A finding is one line that says where and what.
 type Rule = (&'static str, fn(&Tree) -> Vec<String>);
 
-const RULES: [Rule; 10] = [
+const RULES: [Rule; 11] = [
     ("layers", layers::check),
     ("rows", rows::check),
     ("names", names::check),
@@ -29,6 +30,7 @@ const RULES: [Rule; 10] = [
     ("concepts", concepts::check),
     ("modules", concepts::check_modules),
     ("links", links::check),
+    ("evidence", evidence::check),
     ("words", words::check),
 ];
 
