@@ -18,8 +18,8 @@ pub(crate) const CHORES: [&str; 4] = ["test", "tidy", "bench", "help"];
 
 const HELP: &str = "The project's own chores.
 
-cargo xtask test             everything that has to pass: format, tidy, lints, docs, tests, models, README
-cargo xtask tidy             style as a test: layers, names, lengths, links, commands in the README
+cargo xtask test [STEP..]    everything that has to pass: format, tidy, lints, docs, tools, tests, models, commands
+cargo xtask tidy             style as a test: layers, names, lengths, links, commands in the documents
 cargo xtask bench TABLE ...  a table of docs/performance.md with its peers (bench --help says more)
 cargo xtask help             this
 ";
@@ -31,13 +31,13 @@ fn main() -> ExitCode {
         .map_or(("help", &[][..]), |(chore, rest)| (chore.as_str(), rest));
     let done = match (chore, rest) {
         ("bench", _) => bench::run(rest),
-        ("test", []) => test::run(),
+        ("test", _) => test::run(rest),
         ("tidy", []) => tidy_all(),
         ("help" | "--help" | "-h", _) => {
             print!("{HELP}");
             Ok(())
         }
-        ("test" | "tidy", [unknown, ..]) => Err(format!("{chore} takes no {unknown}")),
+        ("tidy", [unknown, ..]) => Err(format!("tidy takes no {unknown}")),
         _ => Err(format!("there is no chore {chore}\n\n{HELP}")),
     };
     match done {

@@ -29,11 +29,18 @@ const STEPS: [Step; 8] = [
     }),
 ];
 
-/// Runs every step.
-pub(crate) fn run() -> Result<(), String> {
+/// Runs the named steps, or all of them.
+pub(crate) fn run(only: &[String]) -> Result<(), String> {
+    let names: Vec<&str> = STEPS.iter().map(|(name, _)| *name).collect();
+    if let Some(unknown) = only.iter().find(|name| !names.contains(&name.as_str())) {
+        let names = names.join(", ");
+        return Err(format!("there is no step {unknown}; the steps are {names}"));
+    }
+    let chosen = |name: &str| only.is_empty() || only.iter().any(|one| one == name);
+    let steps: Vec<_> = STEPS.iter().filter(|(name, _)| chosen(name)).collect();
     let all = Instant::now();
-    let count = STEPS.len();
-    for (number, (name, step)) in (1..).zip(STEPS) {
+    let count = steps.len();
+    for (number, (name, step)) in (1..).zip(steps) {
         println!("\n=== {number}/{count} {name}");
         let begun = Instant::now();
         let came_to = step().map_err(|why| format!("step {number}/{count}, {name}: {why}"))?;
@@ -41,7 +48,8 @@ pub(crate) fn run() -> Result<(), String> {
         println!("=== {name}: passed in {seconds:.1} s: {came_to}");
     }
     let seconds = all.elapsed().as_secs_f64();
-    println!("\nAll {count} steps passed in {seconds:.0} s.");
+    let left_out = names.len() - count;
+    println!("\n{count} steps passed in {seconds:.0} s, {left_out} were not asked for.");
     Ok(())
 }
 
