@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use settled::{AbortController, AbortSignal, Reason, ReasonKind};
 
+use crate::work::KillAfter;
+
 /// When a run gives up on the rest of its list.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Halt {
@@ -24,6 +26,9 @@ pub enum HaltLimit {
     /// This share of the settled jobs, in percent; judged from the 20th settled job on.
     Percent(f64),
 }
+
+/// How long commands have between TERM and KILL.
+const KILL_AFTER: Duration = Duration::from_secs(2);
 
 /// A share of fewer settled jobs than this says nothing.
 const PERCENT_FROM: u64 = 20;
@@ -44,7 +49,7 @@ impl HaltLimit {
 pub struct Control {
     stop: AbortController,
     abort: AbortController,
-    kill_after_ms: AtomicU64,
+    kill_after: KillAfter,
     halt: Option<Halt>,
     settled: AtomicU64,
     failed: AtomicU64,
@@ -69,7 +74,7 @@ impl Control {
         Self {
             stop,
             abort,
-            kill_after_ms: AtomicU64::new(2_000),
+            kill_after: KillAfter::new(KILL_AFTER),
             halt,
             settled: AtomicU64::new(0),
             failed: AtomicU64::new(0),
@@ -84,8 +89,7 @@ impl Control {
 
     /// Running tries are ended as well: requests are dropped, commands get TERM and, `kill_after` later, KILL.
     pub fn abort(&self, reason: Reason, kill_after: Duration) {
-        let ms = u64::try_from(kill_after.as_millis()).unwrap_or(u64::MAX);
-        self.kill_after_ms.store(ms, Ordering::Relaxed);
+        self.kill_after.set(kill_after);
         self.stop.abort(reason.clone());
         self.abort.abort(reason);
     }
@@ -102,8 +106,8 @@ impl Control {
         self.abort.signal()
     }
 
-    pub(crate) fn kill_after(&self) -> Duration {
-        Duration::from_millis(self.kill_after_ms.load(Ordering::Relaxed))
+    pub(crate) fn kill_after(&self) -> &KillAfter {
+        &self.kill_after
     }
 
     /// Counts a settled job, and halts the run if that was one failure too many.
@@ -118,7 +122,7 @@ impl Control {
             let reason = Reason::new(ReasonKind::Closed)
                 .message(format!("halted: {failed} of {settled} jobs failed"));
             if halt.now {
-                self.abort(reason, self.kill_after());
+                self.abort(reason, self.kill_after.get());
             } else {
                 self.stop(reason);
             }
@@ -134,7 +138,7 @@ impl Control {
             .unwrap_or_else(std::sync::PoisonError::into_inner);
         first.get_or_insert(broken);
         drop(first);
-        self.abort(reason, self.kill_after());
+        self.abort(reason, self.kill_after.get());
     }
 
     pub(crate) fn take_broken(&self) -> Option<Broken> {

@@ -271,20 +271,19 @@ fn run_core<W: Work>(shared: &Arc<Shared<W>>, number: usize, slots: usize) -> Op
 async fn work<W: Work>(core: &Rc<Core<W>>, slots: usize) -> io::Result<Tally> {
     let (serving, working) = (Scope::new(), Scope::new());
     let pump = Rc::clone(core);
-    let pumping = serving.spawn_local(async move { done(pump.pump().await) });
+    let pumping = serving.spawn_local(async move { infallible(pump.pump()).await });
     let writer = Rc::clone(core);
-    let writing = serving.spawn_local(async move { done(writer.commit.write_all().await) });
+    let writing = serving.spawn_local(async move { infallible(writer.commit.write_all()).await });
     for number in 0..slots {
-        let core = Rc::clone(core);
-        drop(working.spawn_local(async move { done(slot(core, number).await) }));
+        drop(working.spawn_local(infallible(slot(Rc::clone(core), number))));
     }
-    let worked = settle(async { done(working.join().await) }).await;
+    let worked = settle(infallible(working.join())).await;
     if worked.is_panicked() {
         let defect = io::Error::other("a slot panicked: a defect of settled");
         core.shared.control.fail(Broken::Setup(defect));
     }
     core.finish();
-    let served = settle(async { done(serving.join().await) }).await;
+    let served = settle(infallible(serving.join())).await;
     drop((pumping, writing));
     match (worked, served) {
         (Outcome::Fulfilled(()), Outcome::Fulfilled(())) => Ok(core.tally.take()),
@@ -296,7 +295,8 @@ async fn work<W: Work>(core: &Rc<Core<W>>, slots: usize) -> io::Result<Tally> {
     }
 }
 
-fn done(_: ()) -> Result<(), Infallible> {
+async fn infallible(work: impl Future<Output = ()>) -> Result<(), Infallible> {
+    work.await;
     Ok(())
 }
 

@@ -68,4 +68,4 @@ pub use report::{Example, FailureGroup, Latency, Met, Report, TimeSpent};
 pub use sink::Fsync;
 pub use source::{Format, Source};
 pub use tally::{Seen, Tally};
-pub use work::{Attempt, Core, Tried, Work};
+pub use work::{Attempt, Core, KillAfter, Tried, Work};

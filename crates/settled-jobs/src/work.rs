@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 use std::future::Future;
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use settled::{AbortSignal, Outcome};
@@ -59,7 +60,7 @@ pub struct Attempt<'a> {
     /// Stops the try.
     pub abort: &'a AbortSignal,
     /// How long a command that was told to end (TERM) has before it is killed (KILL).
-    pub kill_after: Duration,
+    pub kill_after: &'a KillAfter,
 }
 
 impl Attempt<'_> {
@@ -73,6 +74,37 @@ impl Attempt<'_> {
             (Some(own), Some(total)) => Some(own.min(total)),
             (own, total) => own.or(total),
         }
+    }
+}
+
+/// How long a command that was told to end (TERM) has before it is killed (KILL). It may change while commands run.
+#[derive(Debug)]
+pub struct KillAfter(AtomicU64);
+
+impl KillAfter {
+    /// This long, to the millisecond.
+    #[must_use]
+    pub const fn new(time: Duration) -> Self {
+        Self(AtomicU64::new(millis(time)))
+    }
+
+    /// How long it is now.
+    #[must_use]
+    pub fn get(&self) -> Duration {
+        Duration::from_millis(self.0.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn set(&self, time: Duration) {
+        self.0.store(millis(time), Ordering::Relaxed);
+    }
+}
+
+const fn millis(time: Duration) -> u64 {
+    let millis = time.as_millis();
+    if millis > u64::MAX as u128 {
+        u64::MAX
+    } else {
+        millis as u64
     }
 }
 

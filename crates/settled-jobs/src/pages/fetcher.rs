@@ -15,7 +15,7 @@ use super::error::{Cause, PagesError};
 use crate::fetch::{FetchCore, FetchWork};
 use crate::record::{ErrorKind, Failure, FetchResult, JobResult};
 use crate::retrying::{Decision, Rules, Standing};
-use crate::work::{Attempt, Core as _, Tried};
+use crate::work::{Attempt, Core as _, KillAfter, Tried};
 
 /// Gets pages: one thread's connections, and the rules for tries.
 #[derive(Debug)]
@@ -70,7 +70,7 @@ impl Fetcher {
                 timeout: self.timeout,
                 deadline: self.rules.deadline(begun),
                 abort: &never,
-                kill_after: Duration::ZERO,
+                kill_after: &KillAfter::new(Duration::ZERO),
             };
             self.counters.requests.fetch_add(1, Relaxed);
             let tried = settle(async { Ok(self.core.attempt(&job, &attempt).await) }).await;

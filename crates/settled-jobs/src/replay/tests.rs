@@ -193,8 +193,10 @@ fn any_edit_repeats_nothing_that_settled_and_skips_nothing_that_did_not() {
 
 #[test]
 fn own_ids_match_by_id_wherever_they_stand() {
-    let mut redo = Redo::default();
-    redo.changed = true;
+    let redo = Redo {
+        changed: true,
+        ..Redo::default()
+    };
     for redo in [Redo::default(), redo] {
         let mut replay = Replay::new(redo);
         record(&mut replay, "x", 1, "a", OK);

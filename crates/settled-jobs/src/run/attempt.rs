@@ -175,8 +175,12 @@ impl RunCore {
         }
         if !running.is_done() {
             running.child.terminate();
-            self.pump(running, Running::is_done, pin!(sleep(attempt.kill_after)))
-                .await;
+            self.pump(
+                running,
+                Running::is_done,
+                pin!(sleep(attempt.kill_after.get())),
+            )
+            .await;
         }
         if !running.is_done() {
             running.child.kill();
@@ -235,10 +239,14 @@ impl RunCore {
             .map(failure::output);
         let judged = match ended {
             Some(Ended::Exit(status)) if self.config.ok_exit.contains(status) => None,
-            Some(Ended::Exit(status)) => {
-                Some(failure::exit(status, &last_line, self.config.retries(status)))
+            Some(Ended::Exit(status)) => Some(failure::exit(
+                status,
+                &last_line,
+                self.config.retries(status),
+            )),
+            Some(Ended::Signal(number)) => {
+                Some(failure::signal(number, self.config.retries(128 + number)))
             }
-            Some(Ended::Signal(number)) => Some(failure::signal(number, self.config.retries(128 + number))),
             None => Some(failure::no_status()),
         };
         let result = ended.map(|ended| {

@@ -55,7 +55,7 @@ impl Rig {
             timeout: Some(timeout),
             deadline: None,
             abort: &signal,
-            kill_after: Duration::ZERO,
+            kill_after: &settled_jobs::KillAfter::new(Duration::ZERO),
         };
         self.core.attempt(job, &attempt).await
     }

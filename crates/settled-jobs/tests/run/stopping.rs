@@ -6,7 +6,7 @@ use std::time::Duration;
 use rustix::process::{WaitId, WaitIdOptions, waitid};
 use settled::{AbortController, AbortSignal};
 use settled_jobs::run::{Run, Spawner};
-use settled_jobs::{Attempt, Core, Ended, ErrorKind, Tried, Work};
+use settled_jobs::{Attempt, Core, Ended, ErrorKind, KillAfter, Tried, Work};
 use tokio::time::Instant;
 
 use crate::isolate::isolated;
@@ -33,8 +33,9 @@ fn started(
             job(&run, file.as_os_str().as_encoded_bytes()),
             controller.signal(),
         );
+        let kill_after = KillAfter::new(kill_after);
         let attempt = Attempt {
-            kill_after,
+            kill_after: &kill_after,
             ..free(&abort)
         };
         let act = async {
@@ -259,7 +260,7 @@ fn a_command_that_kill_does_not_end_is_abandoned() {
                     let (core, never) = (run.core().expect("a core"), AbortSignal::never());
                     let attempt = Attempt {
                         timeout: TIMEOUT,
-                        kill_after: Duration::from_millis(50),
+                        kill_after: &KillAfter::new(Duration::from_millis(50)),
                         ..free(&never)
                     };
                     core.attempt(&job(&run, b"7"), &attempt).await

@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 
 use settled::AbortSignal;
 use settled_jobs::run::{CommandSpec, Program, Run, RunConfig, RunCore, Spawner, Template};
-use settled_jobs::{Attempt, Core, Ended, Failure, Job, JobResult, Line, RunResult, Tried, Work};
+use settled_jobs::{
+    Attempt, Core, Ended, Failure, Job, JobResult, KillAfter, Line, RunResult, Tried, Work,
+};
 
 pub(crate) const BOTH: [Spawner; 2] = [Spawner::Auto, Spawner::Portable];
 
@@ -44,12 +46,13 @@ pub(crate) fn job(run: &Run, bytes: &[u8]) -> Job<CommandSpec> {
 
 /// An attempt without limits.
 pub(crate) fn free(abort: &AbortSignal) -> Attempt<'_> {
+    static KILL_AFTER: KillAfter = KillAfter::new(Duration::from_secs(2));
     Attempt {
         number: 1,
         timeout: None,
         deadline: None,
         abort,
-        kill_after: Duration::from_secs(2),
+        kill_after: &KILL_AFTER,
     }
 }
 
