@@ -8,8 +8,7 @@ use settled::{Reason, ReasonKind};
 use settled_jobs::{
     Broken, Control, Finished, Opened, Options, Progress, Report, Run, Source, Total, Work, start,
 };
-use signal_hook::consts::{SIGHUP, SIGINT, SIGPIPE, SIGTERM};
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use signal_hook::consts::{SIGPIPE, SIGTERM};
 
 use crate::exit::{Ended, Stop};
 use crate::flags::{LoadArgs, OutputArgs, ShowArgs};
@@ -18,6 +17,7 @@ use crate::show::number::{grouped, span};
 use crate::show::progress::Display;
 use crate::show::say;
 use crate::show::summary;
+use crate::signals::{self, Signals};
 
 /// What a command hands over to be run.
 #[derive(Debug)]
@@ -48,7 +48,7 @@ pub(crate) fn drive<W: Work>(job: Job<'_, W>) -> Result<Ended, Stop> {
         ));
     }
     let mut signals = runtime
-        .block_on(async { Signals::new(job.load.grace) })
+        .block_on(async { Ending::new(job.load.grace) })
         .map_err(|error| Stop::ledger(format!("signals: {error}")))?;
     let started = Instant::now();
     let mut run = start(job.work.into(), job.options, job.source, job.opened)
@@ -66,14 +66,14 @@ pub(crate) fn drive<W: Work>(job: Job<'_, W>) -> Result<Ended, Stop> {
 }
 
 /// Shows progress and obeys signals until every slot has ended.
-async fn watch<W: Work>(run: &mut Run<W>, signals: &mut Signals, display: &mut Display) {
+async fn watch<W: Work>(run: &mut Run<W>, signals: &mut Ending, display: &mut Display) {
     let control = run.control();
     let mut tick = tokio::time::interval(display.every());
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     loop {
         let what = {
             let mut ended = pin!(run.ended());
-            let mut signal = pin!(signals.next());
+            let mut signal = pin!(signals.sources.next());
             std::future::poll_fn(|cx| {
                 use std::task::Poll::{Pending, Ready};
                 if ended.as_mut().poll(cx).is_ready() {
@@ -109,8 +109,8 @@ enum What {
 
 /// The signals that end a run, and how far it is with ending.
 #[derive(Debug)]
-struct Signals {
-    sources: Vec<(i32, Signal)>,
+struct Ending {
+    sources: Signals,
     grace: Duration,
     /// How many INT (or HUP) there were.
     count: u32,
@@ -119,17 +119,10 @@ struct Signals {
     ended_by: Option<i32>,
 }
 
-impl Signals {
-    /// A signal that was ignored when we were started (by `nohup`, or by a shell that put us into the background) stays so.
+impl Ending {
     fn new(grace: Duration) -> io::Result<Self> {
-        let ignored = ignored_signals();
-        let sources = [SIGINT, SIGTERM, SIGHUP]
-            .into_iter()
-            .filter(|number| ignored & (1 << (number - 1)) == 0)
-            .map(|number| Ok((number, signal(SignalKind::from_raw(number))?)))
-            .collect::<io::Result<_>>()?;
         Ok(Self {
-            sources,
+            sources: Signals::listen()?,
             grace,
             count: 0,
             abort_at: None,
@@ -137,26 +130,8 @@ impl Signals {
         })
     }
 
-    async fn next(&mut self) -> i32 {
-        std::future::poll_fn(|cx| {
-            for (number, source) in &mut self.sources {
-                if source.poll_recv(cx).is_ready() {
-                    return std::task::Poll::Ready(*number);
-                }
-            }
-            std::task::Poll::Pending
-        })
-        .await
-    }
-
     fn obey(&mut self, number: i32, control: &Control, display: &mut Display, progress: &Progress) {
-        let name = if number == SIGTERM {
-            "TERM"
-        } else if number == SIGHUP {
-            "HUP"
-        } else {
-            "INT"
-        };
+        let name = signals::name(number);
         self.ended_by.get_or_insert(number);
         // TERM counts as the second INT, so that an INT after it is the third.
         self.count = if number == SIGTERM {
@@ -182,8 +157,7 @@ impl Signals {
                 display.say(&format!(
                     "{name}: leaving at once; what was running runs again on resume"
                 ));
-                let _ = signal_hook::low_level::emulate_default_handler(number);
-                std::process::exit(128 + number);
+                signals::leave(number);
             }
         }
     }
@@ -221,14 +195,6 @@ impl Signals {
 
 fn reason(name: &str) -> Reason {
     Reason::new(ReasonKind::Interrupted).message(format!("interrupted ({name})"))
-}
-
-/// A bit for each signal that was ignored from the start.
-fn ignored_signals() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    line.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok())
-        .unwrap_or(0)
 }
 
 /// What else a person should know at the end.

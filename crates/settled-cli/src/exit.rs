@@ -56,6 +56,14 @@ impl Stop {
         }
     }
 
+    /// Something of what was asked for can't be had.
+    pub(crate) fn unfulfilled(message: impl Display) -> Self {
+        Self {
+            message: message.to_string(),
+            ended: Ended::Unfulfilled,
+        }
+    }
+
     /// The ledger can't be used.
     pub(crate) fn ledger(message: impl Display) -> Self {
         Self {

@@ -10,13 +10,13 @@ use settled_jobs::{Key, Plan};
 
 use crate::drive::{Job, drive};
 use crate::exit::{Ended, Stop};
-use crate::flags::{FetchArgs, FetchKeep, RequestArgs};
+use crate::flags::{FetchArgs, FetchKeep, RequestArgs, ShowArgs};
 use crate::options::{Defaults, options};
 use crate::output;
 use crate::show::say;
 
-const TIMEOUT: Duration = Duration::from_secs(30);
-const TOTAL_TIMEOUT: Duration = Duration::from_secs(300);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(30);
+pub(crate) const TOTAL_TIMEOUT: Duration = Duration::from_secs(300);
 
 pub(crate) fn main(args: FetchArgs) -> Result<Ended, Stop> {
     let mut config = config(&args)?;
@@ -37,11 +37,7 @@ pub(crate) fn main(args: FetchArgs) -> Result<Ended, Stop> {
     let source = output::source(&args.input, &args.urls)?;
     // What can be wrong with the settings is found before the ledger is touched.
     FetchWork::new(config.clone()).map_err(Stop::usage)?;
-    if config.connect.insecure && !args.show.quiet {
-        say!(
-            "settled: --insecure: no certificate is checked; whoever is on the way can read and change everything"
-        );
-    }
+    warn(&config, &args.show);
     let opened = output::open(&args.output, &plan)?;
     config.idempotency_key = args.idempotency_key.then(|| opened.name.clone());
     let work = FetchWork::new(config).map_err(Stop::usage)?;
@@ -54,6 +50,15 @@ pub(crate) fn main(args: FetchArgs) -> Result<Ended, Stop> {
         output: &args.output,
         show: &args.show,
     })
+}
+
+/// Says what a person should not do without knowing it.
+pub(crate) fn warn(config: &FetchConfig, show: &ShowArgs) {
+    if config.connect.insecure && !show.quiet {
+        say!(
+            "settled: --insecure: no certificate is checked; whoever is on the way can read and change everything"
+        );
+    }
 }
 
 fn config(args: &FetchArgs) -> Result<FetchConfig, Stop> {
@@ -76,7 +81,8 @@ fn config(args: &FetchArgs) -> Result<FetchConfig, Stop> {
     Ok(config)
 }
 
-fn request(config: &mut FetchConfig, args: &RequestArgs) -> Result<(), Stop> {
+/// What every request of a command is like.
+pub(crate) fn request(config: &mut FetchConfig, args: &RequestArgs) -> Result<(), Stop> {
     if let Some(method) = &args.method {
         let parsed = method.to_ascii_uppercase().parse();
         config.method = Some(parsed.map_err(|_| Stop::usage(format!("-X {method}: no method")))?);
@@ -153,7 +159,7 @@ fn body(args: &RequestArgs) -> Result<Option<bytes::Bytes>, Stop> {
     }
 }
 
-fn statuses(flag: &str, text: &str) -> Result<StatusSet, Stop> {
+pub(crate) fn statuses(flag: &str, text: &str) -> Result<StatusSet, Stop> {
     text.parse()
         .map_err(|why| Stop::usage(format!("{flag} {text}: {why}")))
 }

@@ -11,9 +11,11 @@ mod fetch;
 mod flags;
 mod options;
 mod output;
+mod pages;
 mod report;
 mod run;
 mod show;
+mod signals;
 
 use std::process::ExitCode;
 
@@ -27,6 +29,7 @@ fn main() -> ExitCode {
     let ended = match cli.command {
         Command::Fetch(args) => fetch::main(*args),
         Command::Run(args) => run::main(*args),
+        Command::Pages(args) => pages::main(*args),
         Command::Demo(args) => demo::main(&args),
         Command::Report(args) => report::main(&args),
         Command::Completions(args) => extras::completions(&args),

@@ -1,5 +1,6 @@
 //! The flags, as they are typed.
 
+pub(crate) mod pages;
 pub(crate) mod values;
 
 use std::ffi::OsString;
@@ -22,6 +23,7 @@ use values::{BackoffRange, Budget, Rate, TimeLimit};
   settled run   -i files.txt -o sums.jsonl  -j 8 -- sha256sum {}
   settled fetch -i urls.txt  -o pages.jsonl -j 64 --retries 3 --timeout 5s --rate 200/s
   settled fetch https://a.example https://b.example
+  settled pages https://api.example/items --items /data --more /hasMore
   settled report pages.jsonl
   settled demo
 
@@ -52,6 +54,8 @@ pub(crate) enum Command {
     Fetch(Box<FetchArgs>),
     /// Run a command for every line of a list
     Run(Box<RunArgs>),
+    /// Bring a paginated API out as one stream of JSON lines
+    Pages(Box<pages::PagesArgs>),
     /// Say what a ledger holds: outcomes, times, failures, and what to change
     Report(ReportArgs),
     /// Rehearse: a real fetch from a loopback API that misbehaves on purpose, checked against its log

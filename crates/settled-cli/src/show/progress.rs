@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use settled_jobs::{ErrorKind, Progress, Total};
 
 use super::number::{eta, grouped, rate};
@@ -64,18 +64,32 @@ impl Display {
 
     /// Shows where the run stands; `note` says that it is ending.
     pub(crate) fn show(&mut self, progress: &Progress, note: Option<&str>) {
+        self.show_as(
+            progress.settled(),
+            |per_second| line(progress, per_second, note),
+            |per_second| json_line(progress, per_second),
+        );
+    }
+
+    /// Shows where something stands that is no run: how much is `done`, and how that is said, given how much of it comes a second.
+    pub(crate) fn show_as(
+        &mut self,
+        done: u64,
+        line: impl FnOnce(f64) -> String,
+        json: impl FnOnce(f64) -> Value,
+    ) {
         let now = Instant::now();
-        let per_second = self.rate(now, progress.settled());
+        let per_second = self.rate(now, done);
         let since_shown = self.shown.map_or(now - self.seen[0].0, |shown| now - shown);
         match self.form {
-            Form::Live => self.write_live(&line(progress, per_second, note)),
+            Form::Live => self.write_live(&line(per_second)),
             Form::Plain if since_shown >= Duration::from_secs(10) => {
                 self.shown = Some(now);
-                say!("settled: {}", line(progress, per_second, note));
+                say!("settled: {}", line(per_second));
             }
             Form::Json if self.shown.is_none() || since_shown >= Duration::from_secs(1) => {
                 self.shown = Some(now);
-                say!("{}", json_line(progress, per_second));
+                say!("{}", json(per_second));
             }
             _ => {}
         }
@@ -91,14 +105,18 @@ impl Display {
 
     /// The run is over: the last state for machines, and no live line is left behind.
     pub(crate) fn end(&mut self, progress: &Progress) {
+        self.end_as(progress.settled(), |per_second| {
+            json_line(progress, per_second)
+        });
+    }
+
+    /// As [`end`](Self::end), for what is no run.
+    pub(crate) fn end_as(&mut self, done: u64, json: impl FnOnce(f64) -> Value) {
         self.clear();
         if self.form == Form::Json {
             let (first, _) = self.seen[0];
             let seconds = first.elapsed().as_secs_f64().max(1e-9);
-            say!(
-                "{}",
-                json_line(progress, progress.settled() as f64 / seconds)
-            );
+            say!("{}", json(done as f64 / seconds));
         }
     }
 
@@ -125,7 +143,8 @@ impl Display {
         self.live = true;
     }
 
-    fn clear(&mut self) {
+    /// Takes the live line away.
+    pub(crate) fn clear(&mut self) {
         if std::mem::take(&mut self.live) {
             let _ = io::stderr().write_all(b"\r\x1b[2K");
         }
@@ -206,7 +225,7 @@ fn failures(progress: &Progress) -> String {
     shown.join(", ") + if kinds.len() > 3 { ", …" } else { "" }
 }
 
-fn json_line(progress: &Progress, per_second: f64) -> serde_json::Value {
+fn json_line(progress: &Progress, per_second: f64) -> Value {
     let (total, exact) = match progress.total {
         Total::Unknown => (None, false),
         Total::About(total) => (Some(total), false),

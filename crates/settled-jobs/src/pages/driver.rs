@@ -46,7 +46,8 @@ enum State {
 }
 
 enum Turn {
-    Landed(u64, Url, Result<Arrived, PagesError>),
+    /// The first page has landed.
+    Landed,
     Demand,
     /// Nobody is there any more.
     Gone,
@@ -68,12 +69,8 @@ impl Driver {
             match self.turn().await {
                 Turn::Demand => {}
                 Turn::Gone => return,
-                Turn::Landed(number, url, landed) => {
-                    let go_on = match landed {
-                        Ok(arrived) => self.hand_on(number, &url, arrived),
-                        Err(error) => self.fail(error),
-                    };
-                    if !go_on {
+                Turn::Landed => {
+                    if !self.first_landed() {
                         return;
                     }
                 }
@@ -104,8 +101,9 @@ impl Driver {
         let mut demand = pin!(self.demand.changed());
         poll_fn(|cx| {
             flights.iter_mut().for_each(|flight| flight.poll(cx));
-            if let Some(landed) = land(flights) {
-                return Poll::Ready(landed);
+            let first = flights.front();
+            if first.is_some_and(|first| matches!(first.state, State::Landed(_))) {
+                return Poll::Ready(Turn::Landed);
             }
             demand.as_mut().poll(cx).map(|changed| match changed {
                 Ok(()) => Turn::Demand,
@@ -113,6 +111,21 @@ impl Driver {
             })
         })
         .await
+    }
+
+    /// The first page's turn is over. `false`: that was the last one.
+    fn first_landed(&mut self) -> bool {
+        let Some(first) = self.flights.pop_front() else {
+            return true;
+        };
+        match first.state {
+            State::Landed(Ok(arrived)) => self.hand_on(first.number, &first.url, arrived),
+            State::Landed(Err(error)) => self.fail(error),
+            State::Flying(_) => {
+                self.flights.push_front(first);
+                true
+            }
+        }
     }
 
     /// Hands a page on, and then perhaps the reason why there is no next one. `false`: that was the last one.
@@ -165,21 +178,10 @@ impl Driver {
 
 impl Flight {
     fn poll(&mut self, cx: &mut Context<'_>) {
-        if let State::Flying(flying) = &mut self.state {
-            if let Poll::Ready(landed) = flying.as_mut().poll(cx) {
-                self.state = State::Landed(landed);
-            }
-        }
-    }
-}
-
-fn land(flights: &mut VecDeque<Flight>) -> Option<Turn> {
-    let first = flights.pop_front()?;
-    match first.state {
-        State::Landed(landed) => Some(Turn::Landed(first.number, first.url, landed)),
-        State::Flying(_) => {
-            flights.push_front(first);
-            None
+        if let State::Flying(flying) = &mut self.state
+            && let Poll::Ready(landed) = flying.as_mut().poll(cx)
+        {
+            self.state = State::Landed(landed);
         }
     }
 }

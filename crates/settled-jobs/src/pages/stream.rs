@@ -228,12 +228,18 @@ impl Pages {
         }
     }
 
+    /// Ends every request, and asks for no further page. What has arrived can still be taken, and then an error of
+    /// [`Cause::Stopped`].
+    pub fn abort(&self) {
+        self.scope.abort("the stream was stopped");
+    }
+
     /// Ends every request and waits until they are gone.
     ///
     /// # Cancel safety
     /// Dropping the future is as dropping the stream.
     pub async fn close(self) {
-        self.scope.abort("the stream was closed");
+        self.abort();
         self.scope.join().await;
     }
 }
