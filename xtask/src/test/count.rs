@@ -20,7 +20,7 @@ impl Count {
     /// Takes in one line.
     pub(crate) fn look(&mut self, line: &str) {
         let line = line.trim();
-        if line.contains(": SKIPPED, ") {
+        if line.contains(": SKIPPED, ") || line.starts_with("not tried: ") {
             self.left_out.push(line.to_owned());
         } else if line.ends_with(" cases") || line.ends_with(" interleavings") {
             let count = line.rsplit(' ').nth(1).map(str::parse);
@@ -105,11 +105,12 @@ mod tests {
     #[test]
     fn cases_are_counted_and_what_is_left_out_is_said() {
         let output = format!(
-            "kill -9: 40 cases\nthe limit: 12 interleavings\npower: SKIPPED, no case ran: no strace\n{}",
+            "kill -9: 40 cases\nthe limit: 12 interleavings\npower: SKIPPED, no case ran: no strace\nnot tried: nginx is missing\n{}",
             result(1)
         );
         let verdict = count(&output).unwrap_or_default();
         assert!(verdict.contains("52 cases") && verdict.contains("left out: power"));
+        assert!(verdict.contains("left out: not tried: nginx"));
     }
 
     #[test]
