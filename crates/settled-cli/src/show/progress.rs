@@ -28,7 +28,8 @@ enum Form {
 #[derive(Debug)]
 pub(crate) struct Display {
     form: Form,
-    /// When it was looked at, and how many had settled.
+    begun: Instant,
+    /// When it was looked at lately, and how many had settled.
     seen: VecDeque<(Instant, u64)>,
     shown: Option<Instant>,
     live: bool,
@@ -51,6 +52,7 @@ impl Display {
         };
         Self {
             form,
+            begun: Instant::now(),
             seen: VecDeque::from([(Instant::now(), 0)]),
             shown: None,
             live: false,
@@ -80,7 +82,7 @@ impl Display {
     ) {
         let now = Instant::now();
         let per_second = self.rate(now, done);
-        let since_shown = self.shown.map_or(now - self.seen[0].0, |shown| now - shown);
+        let since_shown = now - self.shown.unwrap_or(self.begun);
         match self.form {
             Form::Live => self.write_live(&line(per_second)),
             Form::Plain if since_shown >= Duration::from_secs(10) => {
@@ -114,8 +116,7 @@ impl Display {
     pub(crate) fn end_as(&mut self, done: u64, json: impl FnOnce(f64) -> Value) {
         self.clear();
         if self.form == Form::Json {
-            let (first, _) = self.seen[0];
-            let seconds = first.elapsed().as_secs_f64().max(1e-9);
+            let seconds = self.begun.elapsed().as_secs_f64().max(1e-9);
             say!("{}", json(done as f64 / seconds));
         }
     }
