@@ -37,13 +37,21 @@ fn a_wrong_value_is_refused_and_the_message_names_the_flag_and_what_to_write() {
         ("--keep", "all", "none"),
         ("--retry-on", "x", "x"),
     ] {
-        for command in [&["fetch", "http://127.0.0.1:1/"][..], &["run", "--shell", ":", "-i", "list"]] {
+        for command in [
+            &["fetch", "http://127.0.0.1:1/"][..],
+            &["run", "--shell", ":", "-i", "list"],
+        ] {
             let both = format!("{flag}={value}");
-            let ran = folder.settled(command.iter().chain(&[&*both, "-o", "out"])).run();
+            let ran = folder
+                .settled(command.iter().chain(&[&*both, "-o", "out"]))
+                .run();
             ran.exits(2).says(flag).says(hint);
         }
     }
-    assert!(!folder.join("out").exists(), "a ledger was begun all the same");
+    assert!(
+        !folder.join("out").exists(),
+        "a ledger was begun all the same"
+    );
 }
 
 #[test]
@@ -54,7 +62,10 @@ fn wrong_values_of_fetch() {
         (&["-H", "nothing"], "Name: value"),
         (&["-H", "Content-Length: 5"], "content-length"),
         (&["--header-file", "missing"], "--header-file missing"),
-        (&["--bearer-env", "NOT_SET_AT_ALL"], "--bearer-env NOT_SET_AT_ALL"),
+        (
+            &["--bearer-env", "NOT_SET_AT_ALL"],
+            "--bearer-env NOT_SET_AT_ALL",
+        ),
         (&["--base-url", "no url"], "base"),
         (&["-d", "@missing"], "missing"),
         (&["--json", "{"], "--json"),
@@ -67,12 +78,26 @@ fn wrong_values_of_fetch() {
         (&["--connect-timeout", "none"], "--connect-timeout"),
         (&["--max-body", "x"], "8MiB"),
         (&["--max-redirects", "x"], "--max-redirects"),
-        (&["--max-redirects", "3", "--no-redirects"], "cannot be used with"),
+        (
+            &["--max-redirects", "3", "--no-redirects"],
+            "cannot be used with",
+        ),
         (&["--cacert", "missing"], "missing"),
         (&["--save-dir", "/dev/null/x"], "--save-dir /dev/null/x"),
     ] {
-        let ran = folder.settled(["fetch", "http://127.0.0.1:1/", "-o", "out"].iter().chain(flags)).run().exits(2);
-        assert!(ran.stderr.to_lowercase().contains(&said.to_lowercase()), "{flags:?} should say {said:?}: {}", ran.stderr);
+        let ran = folder
+            .settled(
+                ["fetch", "http://127.0.0.1:1/", "-o", "out"]
+                    .iter()
+                    .chain(flags),
+            )
+            .run()
+            .exits(2);
+        assert!(
+            ran.stderr.to_lowercase().contains(&said.to_lowercase()),
+            "{flags:?} should say {said:?}: {}",
+            ran.stderr
+        );
     }
     assert!(!folder.join("out").exists());
 }
@@ -92,23 +117,40 @@ fn wrong_values_of_run() {
         (&["--redo", "rejected", "--", "echo"], "--output"),
         (&["--overwrite", "--", "echo"], "--output"),
         (&["--repair", "--", "echo"], "--output"),
-        (&["-o", "out", "--overwrite", "--adopt-plan", "--", "echo"], "cannot be used with"),
+        (
+            &["-o", "out", "--overwrite", "--adopt-plan", "--", "echo"],
+            "cannot be used with",
+        ),
     ] {
-        let ran = folder.settled(["run", "-i", "list"].iter().chain(args)).run().exits(2);
-        assert!(ran.stderr.contains(said), "{args:?} should say {said:?}: {}", ran.stderr);
+        let ran = folder
+            .settled(["run", "-i", "list"].iter().chain(args))
+            .run()
+            .exits(2);
+        assert!(
+            ran.stderr.contains(said),
+            "{args:?} should say {said:?}: {}",
+            ran.stderr
+        );
     }
 }
 
 #[test]
 fn a_flag_that_is_nearly_right_is_guessed() {
     let folder = Folder::new();
-    folder.run("fetch --retry 3 http://a/").exits(2).says("--retries");
+    folder
+        .run("fetch --retrys 3 http://a/")
+        .exits(2)
+        .says("--retries");
     folder.run("ftech http://a/").exits(2).says("fetch");
 }
 
 fn help(command: &str) -> String {
     let folder = Folder::new();
-    folder.settled(command.split_whitespace().chain(["--help"])).run().exits(0).text()
+    folder
+        .settled(command.split_whitespace().chain(["--help"]))
+        .run()
+        .exits(0)
+        .text()
 }
 
 #[test]
@@ -116,13 +158,30 @@ fn help_has_grouped_headings_and_examples() {
     assert!(help("").contains("Examples:"));
     for command in ["fetch", "run"] {
         let text = help(command);
-        for heading in ["Input:", "Output:", "Load:", "Failure:", "What you see:", "Examples:"] {
-            assert!(text.lines().any(|line| line == heading), "{command}: no {heading}\n{text}");
+        for heading in [
+            "Input:",
+            "Output:",
+            "Load:",
+            "Failure:",
+            "What you see:",
+            "Examples:",
+        ] {
+            assert!(
+                text.lines().any(|line| line == heading),
+                "{command}: no {heading}\n{text}"
+            );
         }
         assert!(text.contains(&format!("settled {command} ")));
         // Every flag stands below a heading that says something.
-        let options = text.split("\nOptions:\n").nth(1).map(|rest| rest.split("\n\n").next().unwrap_or(rest)).unwrap_or_default();
-        assert!(options.matches("--").count() <= 2, "{command}: flags without a heading: {options}");
+        let options = text
+            .split("\nOptions:\n")
+            .nth(1)
+            .map(|rest| rest.split("\n\n").next().unwrap_or(rest))
+            .unwrap_or_default();
+        assert!(
+            options.matches("--").count() <= 2,
+            "{command}: flags without a heading: {options}"
+        );
     }
     assert!(help("fetch").lines().any(|line| line == "Request:"));
     assert!(help("run").lines().any(|line| line == "Command:"));
@@ -132,7 +191,15 @@ fn help_has_grouped_headings_and_examples() {
 #[test]
 fn help_goes_to_standard_output_and_is_no_failure() {
     let folder = Folder::new();
-    for args in ["--help", "-h", "help", "help fetch", "run -h", "--version", "-V"] {
+    for args in [
+        "--help",
+        "-h",
+        "help",
+        "help fetch",
+        "run -h",
+        "--version",
+        "-V",
+    ] {
         let ran = folder.run(args).exits(0);
         assert!(!ran.stdout.is_empty() && ran.stderr.is_empty(), "{args}");
     }
@@ -144,15 +211,28 @@ fn the_examples_in_the_help_are_understood() {
     // Without their input they fail, but not for a flag that is not there.
     let folder = Folder::new();
     for command in ["", "fetch", "run", "report"] {
-        for line in help(command).lines().filter_map(|line| line.trim().strip_prefix("settled ")) {
+        for line in help(command)
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix("settled "))
+        {
             let line = line.split('#').next().unwrap_or(line);
-            if line.starts_with("COMMAND") || line.starts_with("demo") || line.contains("a.example") {
+            if line.starts_with("COMMAND") || line.starts_with("demo") || line.contains("a.example")
+            {
                 continue;
             }
             let shell = format!("'{}' {line}", env!("CARGO_BIN_EXE_settled"));
-            let ran = Command::new("sh").args(["-c", &shell]).current_dir(folder.path()).stdin(Stdio::null()).env("API_KEY", "x").output().expect("sh");
+            let ran = Command::new("sh")
+                .args(["-c", &shell])
+                .current_dir(folder.path())
+                .stdin(Stdio::null())
+                .env("API_KEY", "x")
+                .output()
+                .expect("sh");
             let said = String::from_utf8_lossy(&ran.stderr);
-            assert!(!said.contains("error:") && !said.contains("Usage"), "{line}: {said}");
+            assert!(
+                !said.contains("error:") && !said.contains("Usage"),
+                "{line}: {said}"
+            );
         }
     }
 }
@@ -162,14 +242,24 @@ fn completions_are_there_for_every_shell() {
     let folder = Folder::new();
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let script = folder.run(&format!("completions {shell}")).exits(0).text();
-        assert!(script.contains("settled") && script.contains("retry-after-max"), "{shell}");
+        assert!(
+            script.contains("settled") && script.contains("retry-after-max"),
+            "{shell}"
+        );
         folder.file(shell, script);
     }
-    let check = Command::new("bash").args(["-n", "bash"]).current_dir(folder.path()).status();
+    let check = Command::new("bash")
+        .args(["-n", "bash"])
+        .current_dir(folder.path())
+        .status();
     assert!(check.is_ok_and(|status| status.success()));
     for shell in ["zsh", "fish"] {
         // Where there is such a shell.
-        if let Ok(status) = Command::new(shell).args(["-n", shell]).current_dir(folder.path()).status() {
+        if let Ok(status) = Command::new(shell)
+            .args(["-n", shell])
+            .current_dir(folder.path())
+            .status()
+        {
             assert!(status.success(), "{shell}");
         }
     }
@@ -184,7 +274,10 @@ fn the_manual_page_renders_without_a_warning() {
     for flag in ["retry\\-after\\-max", "idempotency\\-key", "shell"] {
         assert!(page.contains(flag), "{flag}");
     }
-    let groff = Command::new("groff").args(["-man", "-Tutf8", "-ww", "settled.1"]).current_dir(folder.path()).output();
+    let groff = Command::new("groff")
+        .args(["-man", "-Kutf8", "-Tutf8", "-ww", "settled.1"])
+        .current_dir(folder.path())
+        .output();
     if let Ok(groff) = groff {
         assert!(groff.status.success() && !groff.stdout.is_empty());
         assert_eq!(String::from_utf8_lossy(&groff.stderr), "");
@@ -196,7 +289,10 @@ fn long_flags(text: &str) -> BTreeSet<String> {
     let mut flags = BTreeSet::new();
     for (at, _) in text.match_indices("--") {
         let before = text[..at].chars().next_back();
-        let name: String = text[at + 2..].chars().take_while(|c| c.is_ascii_lowercase() || *c == '-').collect();
+        let name: String = text[at + 2..]
+            .chars()
+            .take_while(|c| c.is_ascii_lowercase() || *c == '-')
+            .collect();
         let starts = before.is_none_or(|c| !c.is_alphanumeric() && c != '-');
         if starts && name.starts_with(|c: char| c.is_ascii_lowercase()) {
             flags.insert(format!("--{}", name.trim_end_matches('-')));
@@ -208,21 +304,43 @@ fn long_flags(text: &str) -> BTreeSet<String> {
 /// The flags that the binary takes: those at the start of a line of its help.
 fn flags_of(command: &str) -> BTreeSet<String> {
     let help = help(command);
-    let starts = help.lines().map(str::trim_start).filter(|line| line.starts_with('-'));
-    starts.filter_map(|line| long_flags(line.split("  ").next().unwrap_or(line)).into_iter().next()).collect()
+    let starts = help
+        .lines()
+        .map(str::trim_start)
+        .filter(|line| line.starts_with('-'));
+    starts
+        .filter_map(|line| {
+            long_flags(line.split("  ").next().unwrap_or(line))
+                .into_iter()
+                .next()
+        })
+        .collect()
 }
 
 #[test]
 fn every_flag_is_documented_and_every_documented_flag_is_there() {
-    let docs = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/cli.md")).expect("docs/cli.md");
+    let docs = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/cli.md"))
+        .expect("docs/cli.md");
     let commands = help("");
-    let commands = commands.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    let commands = commands
+        .lines()
+        .skip_while(|line| *line != "Commands:")
+        .skip(1)
+        .take_while(|line| !line.is_empty());
     let mut known = flags_of("");
     for line in commands {
         // A description may go on in the next line.
-        let Some(command) = line.strip_prefix("  ").filter(|rest| !rest.starts_with(' ')) else { continue };
+        let Some(command) = line
+            .strip_prefix("  ")
+            .filter(|rest| !rest.starts_with(' '))
+        else {
+            continue;
+        };
         let command = command.split_whitespace().next().expect("a command");
-        assert!(docs.contains(&format!("`settled {command}")) || command == "help", "docs/cli.md has nothing of {command}");
+        assert!(
+            docs.contains(&format!("`settled {command}")) || command == "help",
+            "docs/cli.md has nothing of {command}"
+        );
         if command != "help" {
             known.extend(flags_of(command));
         }
@@ -233,6 +351,12 @@ fn every_flag_is_documented_and_every_documented_flag_is_there() {
     assert!(missing.is_empty(), "docs/cli.md does not have {missing:?}");
     // Aliases, and flags of the other programs in the examples.
     let foreign = ["--arg-file", "--release", "--"];
-    let unknown: Vec<_> = documented.difference(&known).filter(|flag| !foreign.contains(&flag.as_str())).collect();
-    assert!(unknown.is_empty(), "docs/cli.md has {unknown:?}, which settled has not");
+    let unknown: Vec<_> = documented
+        .difference(&known)
+        .filter(|flag| !foreign.contains(&flag.as_str()))
+        .collect();
+    assert!(
+        unknown.is_empty(),
+        "docs/cli.md has {unknown:?}, which settled has not"
+    );
 }

@@ -391,7 +391,11 @@ fn a_retry_budget_bounds_retries() {
     let start = log.exchanges[0].request.at;
     for (nth, retry) in (1..).zip(came.filter(|request| request.attempt > 1)) {
         let allowed = 4.0 + 20.0 + 2.0 * (retry.at - start).as_secs_f64() + 0.5;
-        assert!(f64::from(nth) <= allowed, "retry {nth} after {:?}", retry.at - start);
+        assert!(
+            f64::from(nth) <= allowed,
+            "retry {nth} after {:?}",
+            retry.at - start
+        );
     }
     running.hears("\"waiting\":");
     running.signal(Signal::TERM);
@@ -408,7 +412,11 @@ fn without_a_retry_budget_nothing_bounds_them() {
     assert_eq!(server.log().requests(), 400);
     // Commands have none by default.
     let list: String = (0..150).map(|n| format!("{n}\n")).collect();
-    let ran = folder.settled("run -q --retries 1 --backoff 0..0 -- false".split(' ')).stdin(list).run().exits(1);
+    let ran = folder
+        .settled("run -q --retries 1 --backoff 0..0 -- false".split(' '))
+        .stdin(list)
+        .run()
+        .exits(1);
     assert!(ran.lines().iter().all(|line| line["attempts"] == 2));
 }
 
@@ -417,7 +425,9 @@ fn a_retry_budget_that_is_used_up_ends_no_run_in_a_hang() {
     let (folder, server) = (Folder::new(), serve(|| Answer::status(503)));
     urls(&folder, &server, 12);
     // A share alone comes with one retry a second, so that what waits for it comes through.
-    folder.run("fetch -i list --retries 1 --backoff 0..0 --retry-budget 0%").exits(1);
+    folder
+        .run("fetch -i list --retries 1 --backoff 0..0 --retry-budget 0%")
+        .exits(1);
     assert_eq!(server.log().requests(), 24);
 }
 

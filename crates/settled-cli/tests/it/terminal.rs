@@ -28,7 +28,6 @@ pub(crate) struct OnTerminal {
 pub(crate) struct Seen {
     pub(crate) status: ExitStatus,
     pub(crate) text: String,
-    pub(crate) stdout: String,
     /// The terminal's settings are what they were.
     pub(crate) settings_kept: bool,
 }
@@ -36,16 +35,30 @@ pub(crate) struct Seen {
 impl OnTerminal {
     /// Starts it; standard output goes to the terminal as well if `stdout` is set.
     pub(crate) fn start(mut tool: Tool, stdout: bool) -> Self {
-        let screen = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).expect("a terminal");
-        grantpt(&screen).and_then(|()| unlockpt(&screen)).expect("a terminal");
+        let screen = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)
+            .expect("a terminal");
+        grantpt(&screen)
+            .and_then(|()| unlockpt(&screen))
+            .expect("a terminal");
         let name = ptsname(&screen, Vec::new()).expect("its name");
-        let terminal = rustix::fs::open(&*name, OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty()).expect("a terminal");
-        let size = Winsize { ws_row: 30, ws_col: 100, ws_xpixel: 0, ws_ypixel: 0 };
+        let terminal = rustix::fs::open(
+            &*name,
+            OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC,
+            Mode::empty(),
+        )
+        .expect("a terminal");
+        let size = Winsize {
+            ws_row: 30,
+            ws_col: 100,
+            ws_xpixel: 0,
+            ws_ypixel: 0,
+        };
         tcsetwinsize(&terminal, size).expect("a size");
         let before = format!("{:?}", tcgetattr(&terminal).expect("settings"));
         let other = || Stdio::from(terminal.try_clone().expect("a descriptor"));
         tool.command.stdin(Stdio::null()).stderr(other());
-        tool.command.stdout(if stdout { other() } else { Stdio::piped() });
+        tool.command
+            .stdout(if stdout { other() } else { Stdio::null() });
         if !tool.command.get_envs().any(|(name, _)| name == "TERM") {
             tool.command.env("TERM", "xterm");
         }
@@ -54,12 +67,20 @@ impl OnTerminal {
         let seen = Arc::new(Mutex::new(Vec::new()));
         let (from, to) = (File::from(screen), Arc::clone(&seen));
         let reader = thread::spawn(move || watch(from, &to));
-        Self { child, seen, reader, terminal, before }
+        Self {
+            child,
+            seen,
+            reader,
+            terminal,
+            before,
+        }
     }
 
     /// Waits until this is on the screen.
     pub(crate) fn sees(&self, text: &str) {
-        wait_until(&format!("{text:?} on the screen"), || self.text().contains(text).then_some(()));
+        wait_until(&format!("{text:?} on the screen"), || {
+            self.text().contains(text).then_some(())
+        });
     }
 
     fn text(&self) -> String {
@@ -73,18 +94,21 @@ impl OnTerminal {
     }
 
     pub(crate) fn end(mut self) -> Seen {
-        let status = wait_until("the end of settled", || self.child.try_wait().expect("a status"));
-        let mut stdout = String::new();
-        if let Some(mut pipe) = self.child.stdout.take() {
-            pipe.read_to_string(&mut stdout).expect("its output");
-        }
-        let settings_kept = format!("{:?}", tcgetattr(&self.terminal).expect("settings")) == self.before;
+        let status = wait_until("the end of settled", || {
+            self.child.try_wait().expect("a status")
+        });
+        let settings_kept =
+            format!("{:?}", tcgetattr(&self.terminal).expect("settings")) == self.before;
         // The last descriptor: the reader sees the end.
         let (seen, reader) = (self.seen, self.reader);
         drop(self.terminal);
         reader.join().expect("the reader");
         let seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
-        Seen { status, text: String::from_utf8_lossy(&seen).into_owned(), stdout, settings_kept }
+        Seen {
+            status,
+            text: String::from_utf8_lossy(&seen).into_owned(),
+            settings_kept,
+        }
     }
 }
 
@@ -92,6 +116,8 @@ impl OnTerminal {
 fn watch(mut from: File, to: &Mutex<Vec<u8>>) {
     let mut buffer = [0; 4096];
     while let Ok(n @ 1..) = from.read(&mut buffer) {
-        to.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(&buffer[..n]);
+        to.lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend_from_slice(&buffer[..n]);
     }
 }
