@@ -296,18 +296,10 @@ impl<'a> Flow<'a> {
         self.display.clear();
         self.pages.abort();
         let torn = self.page.is_some() && !self.finish_page().await;
-        let after = self.written.pages;
-        let mut text = format!("{}: stopped after page {after}", signals::name(number));
-        if after == 0 {
-            text = format!("{}: stopped before the first page", signals::name(number));
-        }
-        text.push_str(&words::go_on(self.next.as_deref(), args));
-        if torn {
-            text.push_str("\nthe page after it was being written: its last line may be cut off");
-        }
+        let text = words::interrupted(signals::name(number), self.written, torn);
+        let text = text + &words::go_on(self.next.as_deref(), args);
         self.stop().await.give_up();
-        text.lines()
-            .for_each(|line| say!("settled: {}", escape(line)));
+        say!("settled: {}", escape(&text));
         Ok(Ended::Signal(number))
     }
 

@@ -94,6 +94,21 @@ pub(crate) fn error(error: &PagesError, written: Written, args: &PagesArgs) -> S
     text
 }
 
+/// What a signal did; `torn`: in the middle of a page.
+pub(crate) fn interrupted(signal: &str, written: Written, torn: bool) -> String {
+    let mut text = match written.pages {
+        0 => format!("{signal}: stopped before a page was written"),
+        pages => format!("{signal}: stopped after page {pages}"),
+    };
+    if torn {
+        let page = written.pages + 1;
+        text.push_str(&format!(
+            ", in the middle of writing page {page}: the last line may be cut off"
+        ));
+    }
+    text
+}
+
 /// `; to go on, give the same command with this URL: ..`
 pub(crate) fn go_on(next: Option<&str>, args: &PagesArgs) -> String {
     let Some(next) = next else {
