@@ -32,12 +32,12 @@ pub(crate) fn run(command: &mut Command) -> Result<(), String> {
     }
 }
 
-/// Runs a command to its end, hands every line that it says to `look` and then prints it.
+/// Runs a command to its end, hands every line that it says to `look`, and prints those of which that says so.
 ///
 /// Both its streams go through one pipe, so that the lines come in the order in which they were written.
 pub(crate) fn run_and_look(
     command: &mut Command,
-    mut look: impl FnMut(&str),
+    mut look: impl FnMut(&str) -> bool,
 ) -> Result<(), String> {
     let broken = |name: &str| {
         let name = name.to_owned();
@@ -62,8 +62,9 @@ pub(crate) fn run_and_look(
     let mut line = Vec::new();
     while lines.read_until(b'\n', &mut line).map_err(broken(&name))? > 0 {
         let text = String::from_utf8_lossy(&line);
-        print!("{text}");
-        look(&without_colour(text.trim_end()));
+        if look(&without_colour(text.trim_end())) {
+            print!("{text}");
+        }
         line.clear();
     }
     let status = child.wait().map_err(broken(&name))?;
@@ -104,7 +105,10 @@ mod tests {
             "-c",
             "for n in 1 2 3; do echo out $n; echo err $n >&2; done; exit 3",
         ]);
-        let done = run_and_look(&mut command, |line| seen.push(line.to_owned()));
+        let done = run_and_look(&mut command, |line| {
+            seen.push(line.to_owned());
+            true
+        });
         assert_eq!(seen, ["out 1", "err 1", "out 2", "err 2", "out 3", "err 3"]);
         assert!(done.is_err_and(|why| why.ends_with("exit status: 3")));
     }

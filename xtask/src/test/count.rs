@@ -14,30 +14,53 @@ pub(crate) struct Count {
     cases: u64,
     /// What this machine could not do, by what tests say.
     left_out: Vec<String>,
+    /// Inside of what passing tests have printed.
+    in_successes: bool,
 }
 
 impl Count {
-    /// Takes in one line.
-    pub(crate) fn look(&mut self, line: &str) {
+    /// Takes in one line, and says whether it is worth showing: of what passing tests print, only seeds, counts of cases and what
+    /// was left out are.
+    pub(crate) fn look(&mut self, line: &str) -> bool {
         let line = line.trim();
-        if line.contains(": SKIPPED, ") || line.starts_with("not tried: ") {
-            self.left_out.push(line.to_owned());
-        } else if line.ends_with(" cases") || line.ends_with(" interleavings") {
-            let count = line.rsplit(' ').nth(1).map(str::parse);
-            self.cases += count.and_then(Result::ok).unwrap_or(0);
+        let noted = self.note(line);
+        match line {
+            "successes:" => self.in_successes = true,
+            "failures:" => self.in_successes = false,
+            _ => {}
         }
         if let Some(binary) = line.strip_prefix("Running ") {
             self.binary = binary.split(" (").next().unwrap_or(binary).to_owned();
         } else if line.starts_with("Doc-tests ") {
             self.binary = line.to_owned();
         } else if let Some(result) = line.strip_prefix("test result: ") {
-            let (passed, failed) = (number(result, " passed"), number(result, " failed"));
-            self.passed += passed;
-            self.ignored += number(result, " ignored");
-            self.binaries += 1;
-            if self.binary.starts_with("tests/") && passed + failed == 0 {
-                self.empty.push(self.binary.clone());
-            }
+            self.in_successes = false;
+            self.add(result);
+        }
+        noted || !self.in_successes
+    }
+
+    /// What tests say that matters for the verdict.
+    fn note(&mut self, line: &str) -> bool {
+        if line.contains(": SKIPPED, ") || line.starts_with("not tried: ") {
+            self.left_out.push(line.to_owned());
+            true
+        } else if line.ends_with(" cases") || line.ends_with(" interleavings") {
+            let count = line.rsplit(' ').nth(1).map(str::parse);
+            self.cases += count.and_then(Result::ok).unwrap_or(0);
+            true
+        } else {
+            line.contains("seed ")
+        }
+    }
+
+    fn add(&mut self, result: &str) {
+        let (passed, failed) = (number(result, " passed"), number(result, " failed"));
+        self.passed += passed;
+        self.ignored += number(result, " ignored");
+        self.binaries += 1;
+        if self.binary.starts_with("tests/") && passed + failed == 0 {
+            self.empty.push(self.binary.clone());
         }
     }
 
@@ -78,7 +101,9 @@ mod tests {
 
     fn count(output: &str) -> Result<String, String> {
         let mut count = Count::default();
-        output.lines().for_each(|line| count.look(line));
+        for line in output.lines() {
+            count.look(line);
+        }
         count.verdict()
     }
 
@@ -111,6 +136,14 @@ mod tests {
         let verdict = count(&output).unwrap_or_default();
         assert!(verdict.contains("52 cases") && verdict.contains("left out: power"));
         assert!(verdict.contains("left out: not tried: nginx"));
+    }
+
+    #[test]
+    fn of_what_passing_tests_print_only_what_matters_is_shown() {
+        let mut count = Count::default();
+        let output = "successes:\n---- a stdout ----\nnoise\nkill: seed 7\nfailures:\nnoise\n";
+        let shown: Vec<_> = output.lines().filter(|line| count.look(line)).collect();
+        assert_eq!(shown, ["kill: seed 7", "failures:", "noise"]);
     }
 
     #[test]
