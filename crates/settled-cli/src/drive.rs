@@ -194,7 +194,7 @@ impl Ending {
 }
 
 fn reason(name: &str) -> Reason {
-    Reason::new(ReasonKind::Interrupted).message(format!("interrupted ({name})"))
+    Reason::new(ReasonKind::Interrupted).message(name)
 }
 
 /// What else a person should know at the end.

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde_json::value::RawValue;
 
 use super::config::{Program, RunConfig};
-use super::json::JsonLine;
+use super::json::{JsonLine, Whose};
 use super::pointer::Pointer;
 use super::spec::CommandSpec;
 use super::strings::Strings;
@@ -77,7 +77,7 @@ impl Decoder {
                 error.valid_up_to() + 1
             )
         })?;
-        let json = JsonLine::parse(text, |member| self.points_to(member))?;
+        let json = JsonLine::parse(text, |member| self.whose(member))?;
         let data = match (&json.args, &json.input) {
             (Some((_, args)), _) => Data::Args(args),
             (None, Some(input)) => Data::Input(input.as_bytes()),
@@ -122,6 +122,14 @@ impl Decoder {
             values.list(|value| Ok(argv.push(value)?))?;
         }
         Ok(argv)
+    }
+
+    fn whose(&self, member: &str) -> Whose {
+        match &self.program {
+            _ if self.points_to(member) => Whose::Templates,
+            Program::Template(template) if template.pointers().next().is_some() => Whose::Data,
+            _ => Whose::Nobodys,
+        }
     }
 
     fn points_to(&self, member: &str) -> bool {

@@ -14,6 +14,17 @@ use crate::job::{Key, KeyHasher};
 
 const KNOWN: &str = "id, args, input, env, cwd, stdin, timeout, meta";
 
+/// Whose a member is that a job does not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Whose {
+    /// A pointer of the template goes through it.
+    Templates,
+    /// The template points into the lines, so they are data, of which it takes what it wants.
+    Data,
+    /// A misspelt member of a job, most likely.
+    Nobodys,
+}
+
 /// A variable to set, or to take away.
 type Variable<'a> = (String, Option<Cow<'a, str>>);
 
@@ -33,10 +44,10 @@ pub(super) struct JsonLine<'a> {
 }
 
 impl<'a> JsonLine<'a> {
-    /// Reads `line`; members that `pointed` knows may have any name.
+    /// Reads `line`; `whose` says of a member that a job does not have whether it is somebody else's.
     ///
     /// A member that is `null` counts as absent. The error says what is wrong and names the member.
-    pub(super) fn parse(line: &'a str, pointed: impl Fn(&str) -> bool) -> Result<Self, String> {
+    pub(super) fn parse(line: &'a str, whose: impl Fn(&str) -> Whose) -> Result<Self, String> {
         let Members(members) = serde_json::from_str(line).map_err(|error| syntax(&error))?;
         let mut parsed = Self::default();
         for (position, (name, value)) in members.iter().enumerate() {
@@ -47,7 +58,7 @@ impl<'a> JsonLine<'a> {
                 return Err(format!("`{name}` occurs twice"));
             }
             if value.get() != "null" || !KNOWN.split(", ").any(|known| known == name) {
-                parsed.member(name, value, &pointed)?;
+                parsed.member(name, value, &whose)?;
             }
         }
         if parsed.args.is_some() && parsed.input.is_some() {
@@ -60,7 +71,7 @@ impl<'a> JsonLine<'a> {
         &mut self,
         name: &str,
         value: &'a RawValue,
-        pointed: impl Fn(&str) -> bool,
+        whose: impl Fn(&str) -> Whose,
     ) -> Result<(), String> {
         match name {
             "id" => self.id = Some(id(value)?),
@@ -71,12 +82,15 @@ impl<'a> JsonLine<'a> {
             "stdin" => self.stdin = Some(text("stdin", value)?),
             "timeout" => self.timeout = Some(timeout(value)?),
             "meta" => self.meta = Some(value),
-            other if pointed(other) => self.own.push((name.to_owned(), value)),
-            other => {
-                return Err(format!(
-                    "unknown member `{other}` (known are {KNOWN}; what is yours belongs into `meta`)"
-                ));
-            }
+            other => match whose(other) {
+                Whose::Templates => self.own.push((name.to_owned(), value)),
+                Whose::Data => {}
+                Whose::Nobodys => {
+                    return Err(format!(
+                        "unknown member `{other}` (known are {KNOWN}; what is yours belongs into `meta`)"
+                    ));
+                }
+            },
         }
         Ok(())
     }

@@ -5,7 +5,8 @@
 //!
 //! # What a line may say
 //! A plain line is the input. A JSON line is an object with these members, all optional; any other is an error of that line,
-//! unless a `{/pointer}` of the template goes through it. `null` counts as absent.
+//! unless the template has a `{/pointer}`: then lines are data of any form, and what no pointer goes through is passed over.
+//! `null` counts as absent.
 //!
 //! | member | value |
 //! |---|---|

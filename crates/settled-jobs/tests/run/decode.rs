@@ -63,6 +63,22 @@ fn a_json_line_says_it_all() {
 }
 
 #[test]
+fn lines_are_data_where_the_template_points_into_them() {
+    let template = Program::Template(Template::parse(["curl", "{/url}"]).expect("a template"));
+    let run = Run::new(RunConfig::new(template)).expect("a run");
+    let decode = |text: &str| crate::support::job(&run, text.as_bytes());
+    let job = decode(r#"{"url":"http://a","id":7,"stars":12,"owner":{"name":"x"}}"#);
+    assert_eq!(
+        job.spec.args().collect::<Vec<_>>(),
+        [&b"curl"[..], b"http://a"]
+    );
+    assert_eq!(job.id, Id::Own("7".into()));
+    // What is not taken does not make it another job.
+    assert_eq!(job.key, decode(r#"{"id":8,"url":"http://a"}"#).key);
+    assert_ne!(job.key, decode(r#"{"id":7,"url":"http://b"}"#).key);
+}
+
+#[test]
 fn a_wrong_line_names_what_is_wrong() {
     let known = "(known are id, args, input, env, cwd, stdin, timeout, meta; what is yours belongs into `meta`)";
     let cases: &[(&[u8], &str)] = &[
