@@ -50,7 +50,7 @@ impl<'a> Seen<'a> {
         let tries = line.tries.iter().map(|a_try| SeenTry {
             took: a_try.took,
             waited: a_try.waited.unwrap_or_default(),
-            met: (a_try.error.kind, a_try.error.status),
+            met: met(a_try.error.kind, a_try.error.status),
         });
         let kept = |kept: &Option<Kept>| kept.as_ref().is_some_and(Kept::truncated);
         Self {
@@ -92,7 +92,7 @@ impl<'a> Seen<'a> {
             None => None,
         };
         let tries = line.tries.into_iter().map(|a_try| {
-            let met = (kind_named(&a_try.error.kind)?, a_try.error.status);
+            let met = met(kind_named(&a_try.error.kind)?, a_try.error.status);
             Some(SeenTry {
                 took: from_millis(a_try.ms),
                 waited: from_millis(a_try.wait_ms),
@@ -166,6 +166,11 @@ struct WrittenTry<'a> {
 struct WrittenResult {
     #[serde(default)]
     truncated: bool,
+}
+
+/// What a try met: the status says what only where the answer itself was the error.
+fn met(kind: ErrorKind, status: Option<u16>) -> (ErrorKind, Option<u16>) {
+    (kind, status.filter(|_| kind == ErrorKind::Http))
 }
 
 fn yes() -> bool {
@@ -282,7 +287,7 @@ impl Tally {
         self.outcomes[at] += 1;
         let Some(error) = &seen.error else { return };
         if seen.attempts > 0 {
-            *self.met.entry((error.kind, error.status)).or_default() += 1;
+            *self.met.entry(met(error.kind, error.status)).or_default() += 1;
         }
         let group = Group {
             outcome: seen.outcome,
