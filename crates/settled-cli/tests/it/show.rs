@@ -163,13 +163,13 @@ fn always_and_never_are_obeyed() {
         "{:?}",
         seen.text
     );
-    let folder = Folder::new();
-    folder
-        .settled(["run", "--progress", "always", "--", "true"])
-        .stdin("a\n")
-        .run()
-        .exits(0)
-        .says(REDRAW);
+    // A terminal that is asked for one in spite of its name.
+    let waiting = Waiting::new();
+    let tool = waiting.start("-o out --progress always", &[("TERM", "dumb")], false);
+    tool.sees(REDRAW);
+    tool.sees("1 of 3 (33 %)");
+    waiting.go();
+    assert!(tool.end().text.contains("3 fulfilled"));
 }
 
 #[test]

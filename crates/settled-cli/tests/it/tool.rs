@@ -69,7 +69,7 @@ impl Folder {
         &self,
         args: I,
     ) -> Tool {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_settled"));
+        let mut command = binary();
         command.args(args).current_dir(self.path());
         for name in [
             "NO_COLOR",
@@ -98,6 +98,27 @@ impl Folder {
     pub(crate) fn run_in_background(&self, args: &str) -> Running {
         self.settled(args.split_whitespace()).start()
     }
+}
+
+/// The binary. Where the tests themselves were started with signals ignored (in the background of a shell), it would honour that:
+/// then `env` gives it the defaults.
+fn binary() -> Command {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored
+        .and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok())
+        .unwrap_or(0);
+    let settled = env!("CARGO_BIN_EXE_settled");
+    let asked = [Signal::HUP, Signal::INT, Signal::TERM];
+    if asked
+        .iter()
+        .all(|signal| ignored & 1 << (signal.as_raw() - 1) == 0)
+    {
+        return Command::new(settled);
+    }
+    let mut env = Command::new("env");
+    env.args(["--default-signal=HUP,INT,TERM", settled]);
+    env
 }
 
 /// Looks until there is something; a look costs little, and orders nothing.
