@@ -17,15 +17,15 @@ pub(crate) fn build_settled() -> Result<PathBuf, String> {
     Ok(target_dir().join("debug/settled"))
 }
 
-/// Looks at every `sh` block of every document.
+/// Looks at every command of every document: in `sh` blocks, and after the prompts of `console` blocks.
 pub(crate) fn run(settled: &Path) -> Result<String, String> {
     let tree = Tree::load(&root())?;
     let mut known = Known::new(|args: &[&str]| help(settled, args));
     let mut looked_at = 0;
     let mut wrong = Vec::new();
     for file in tree.ending_with(".md") {
-        for block in blocks(&file.text).iter().filter(|b| b.language == "sh") {
-            for words in commands(&block.text) {
+        for block in blocks(&file.text) {
+            for words in commands(&typed(&block)) {
                 looked_at += 1;
                 let Err(why) = known.check(&words) else {
                     continue;
@@ -49,6 +49,21 @@ pub(crate) fn run(settled: &Path) -> Result<String, String> {
         return Err("no command was found in any document".into());
     }
     Ok(format!("{looked_at} commands of the documents are real"))
+}
+
+/// What of a block somebody has typed.
+fn typed(block: &Block<'_>) -> String {
+    match block.language {
+        "sh" => block.text.clone(),
+        "console" => {
+            let typed = block
+                .text
+                .lines()
+                .filter_map(|line| line.strip_prefix("$ "));
+            typed.collect::<Vec<_>>().join("\n")
+        }
+        _ => String::new(),
+    }
 }
 
 fn help(settled: &Path, args: &[&str]) -> Result<String, String> {
@@ -193,6 +208,13 @@ mod tests {
         ] {
             assert_eq!(check(text), Ok(()), "{text}");
         }
+    }
+
+    #[test]
+    fn what_was_typed_is_told_from_what_was_answered() {
+        let text = "```console\n$ settled man\nanswer\n```\n```json\n{}\n```\n";
+        let typed: Vec<_> = blocks(text).iter().map(typed).collect();
+        assert_eq!(typed, ["settled man", ""]);
     }
 
     #[test]

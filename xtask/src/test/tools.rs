@@ -13,7 +13,7 @@ struct Tool {
     files: &'static [&'static str],
 }
 
-const TOOLS: [Tool; 4] = [
+const TOOLS: [Tool; 5] = [
     Tool {
         name: "nginx",
         package: "nginx-light",
@@ -28,6 +28,11 @@ const TOOLS: [Tool; 4] = [
         name: "jq",
         package: "jq",
         files: &["jq"],
+    },
+    Tool {
+        name: "groff",
+        package: "groff-base",
+        files: &["groff"],
     },
     Tool {
         name: "libfaketime",
