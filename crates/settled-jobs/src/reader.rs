@@ -1,10 +1,12 @@
 //! The reader: one thread that turns the list into jobs, in order: lines, decode, replay, feed.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use crate::feed::{Bad, Item};
 use crate::job::{Id, Input as Shown, Key, Line};
@@ -148,7 +150,7 @@ impl<W: Work> Reader<W> {
                     Id::Line
                 };
                 let key = Key::of(line.bytes);
-                let input = shown(excerpt(line.bytes));
+                let input = shown(line);
                 let bad = Bad {
                     seq: line.seq,
                     id: id.clone(),
@@ -177,12 +179,39 @@ fn excerpt(bytes: &[u8]) -> &[u8] {
     }
 }
 
-/// A line that is no job, as it may be shown: user names and passwords of URLs are starred out.
-fn shown(line: &[u8]) -> Shown {
-    match Shown::of_line(line) {
+/// A line that is no job, as it may be shown: user names and passwords of URLs are starred out, and of a JSON line there is only
+/// what tells which job it was to be, since other members (`headers`, `env`) may hold secrets.
+fn shown(line: Line<'_>) -> Shown {
+    let told = if line.json { told(line.bytes) } else { None };
+    let text = match &told {
+        Some(told) => told.as_bytes(),
+        None if line.json => &line.bytes[..line.bytes.len().min(UNREADABLE)],
+        None => line.bytes,
+    };
+    match Shown::of_line(excerpt(text)) {
         Shown::Text(text) => Shown::Text(without_userinfo(&text).into()),
         bytes => bytes,
     }
+}
+
+/// How much is shown of a JSON line that can't be read.
+const UNREADABLE: usize = 64;
+
+/// The members of a JSON line that tell which job it was to be.
+fn told(line: &[u8]) -> Option<String> {
+    const TELLING: [&str; 8] = [
+        "id",
+        "custom_id",
+        "url",
+        "method",
+        "args",
+        "input",
+        "cwd",
+        "timeout",
+    ];
+    let mut members: BTreeMap<String, &RawValue> = serde_json::from_slice(line).ok()?;
+    members.retain(|name, _| TELLING.contains(&name.as_str()));
+    serde_json::to_string(&members).ok()
 }
 
 fn without_userinfo(text: &str) -> String {
