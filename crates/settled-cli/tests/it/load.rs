@@ -748,8 +748,8 @@ fn a_post_is_retried_only_where_it_surely_was_not_processed() {
         fetch(&server, &format!("--retries 1 --backoff 0..0 {flags}"));
         server.log().requests()
     };
-    let (failed, reset): (fn() -> Answer, fn() -> Answer) =
-        (|| Answer::status(503), || Answer::ok("x").reset(At::Start));
+    let failed = || Answer::status(503);
+    let reset = || Answer::ok("x").reset(At::Start);
     for method in ["POST", "PATCH"] {
         assert_eq!(calls(&format!("-X {method} -d x"), failed), 1, "{method}");
         assert_eq!(calls(&format!("-X {method} -d x"), reset), 1, "{method}");

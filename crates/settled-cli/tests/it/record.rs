@@ -686,6 +686,42 @@ fn secrets_occur_nowhere() {
 }
 
 #[test]
+fn secrets_of_a_line_that_is_no_job_are_not_recorded() {
+    let folder = Folder::new();
+    let secret = "s3cr3t-t0ken";
+    let list = [
+        json!({"id": "a", "url": "http://a/", "headers": {"Authorization": secret}, "wrong": 1}),
+        json!({"id": "b", "url": "http://a/", "body": secret, "json": secret}),
+        json!({"id": "c", "url": "ftp://a/", "headers": {"Authorization": secret}}),
+    ];
+    let list: String = list.iter().map(|line| format!("{line}\n")).collect();
+    // Broken JSON, of which the start alone is shown.
+    let broken = format!(
+        "{{\"id\":\"d\",\"url\":\"http://a/\",\"headers\":{{\"Authorization\":\"{secret}\"\n"
+    );
+    folder.file("list", list + &broken);
+    let ran = folder.run("fetch -i list -o out").exits(1);
+    let all = traces(&folder, &ran);
+    assert!(!all.contains(secret), "{all}");
+    let lines = folder.ledger("out");
+    assert_eq!(lines[0]["input"], "{\"id\":\"a\",\"url\":\"http://a/\"}");
+    assert!(text(&lines[3]["input"]).starts_with("{\"id\":\"d\""));
+
+    // What a command is given apart from its arguments is never shown.
+    let list = [
+        json!({"id": "a", "args": ["x"], "env": {"TOKEN": secret}, "stdin": secret}),
+        json!({"id": "b", "args": ["x"], "env": {"TOKEN": secret}, "stdin": secret, "wrong": 1}),
+    ];
+    let list: String = list.iter().map(|line| format!("{line}\n")).collect();
+    folder.file("list", list);
+    let ran = folder
+        .run("run -i list -o out --overwrite -- true")
+        .exits(1);
+    let all = traces(&folder, &ran);
+    assert!(!all.contains(secret), "{all}");
+}
+
+#[test]
 fn a_plain_line_with_a_password_is_redacted_too() {
     let folder = Folder::new();
     let server = serve(|| Answer::status(404));
@@ -720,10 +756,10 @@ fn a_secret_that_is_missing_or_wrong_is_said_without_showing_it() {
         .run("fetch --header-file headers http://a/")
         .exits(2)
         .says("line 2")
-        .is_silent_about("pa55word");
+        .keeps_silent_about("pa55word");
     let ran = folder
         .settled(["fetch", "--bearer-env", "T", "http://a/"])
         .env("T", "pa55\nword")
         .run();
-    ran.exits(2).is_silent_about("pa55");
+    ran.exits(2).keeps_silent_about("pa55");
 }

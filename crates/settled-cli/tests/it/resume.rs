@@ -490,7 +490,7 @@ fn a_changed_content_is_counted_and_redo_changed_runs_it() {
     assert_eq!(calls(&folder), ["other"]);
     run(&folder, &["--redo", "changed"])
         .exits(0)
-        .is_silent_about("something else");
+        .keeps_silent_about("something else");
     assert!(calls(&folder).is_empty());
 }
 
@@ -539,7 +539,7 @@ fn plain_lines_match_by_number_and_key_and_in_an_edited_list_by_key_and_count() 
         .says("not the one of the earlier run");
     edited("a b c d", "a b c d x")
         .1
-        .is_silent_about("not the one of the earlier run");
+        .keeps_silent_about("not the one of the earlier run");
 }
 
 #[test]

@@ -199,8 +199,8 @@ fn elsewhere_it_is_a_plain_line_every_ten_seconds() {
     running
         .end()
         .exits(0)
-        .is_silent_about("\x1b")
-        .is_silent_about("\r");
+        .keeps_silent_about("\x1b")
+        .keeps_silent_about("\r");
 }
 
 #[test]

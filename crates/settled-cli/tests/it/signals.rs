@@ -179,7 +179,7 @@ fn third_int_leaves_at_once() {
         .end()
         .ends_by(Signal::INT)
         .says("leaving at once")
-        .is_silent_about("interrupted, to run again");
+        .keeps_silent_about("interrupted, to run again");
     wait_gone(child);
     // What was running has no line, and runs again.
     assert!(folder.ledger("out").is_empty());
@@ -228,7 +228,7 @@ fn hup_that_was_ignored_at_the_start_stays_so() {
     pid(&folder, "a");
     running.signal(Signal::HUP);
     go(&folder);
-    running.end().exits(0).is_silent_about("HUP");
+    running.end().exits(0).keeps_silent_about("HUP");
 }
 
 #[test]

@@ -323,7 +323,7 @@ impl Ran {
 
     /// Checks that standard error does not have this text, and gives itself back.
     #[track_caller]
-    pub(crate) fn is_silent_about(self, text: &str) -> Self {
+    pub(crate) fn keeps_silent_about(self, text: &str) -> Self {
         assert!(
             !self.stderr.contains(text),
             "it says {text:?}:\n{}",
