@@ -12,11 +12,14 @@ use std::task::{Poll, Waker};
 
 use crate::control::{Broken, Control};
 use crate::sink::Sink;
+use crate::writer::Writer;
 
 /// One core's way into the outcome file.
 #[derive(Debug)]
 pub(crate) struct Commit {
     sink: Arc<Sink>,
+    /// Writes in our place, where that may take a while.
+    elsewhere: Option<Arc<Writer>>,
     control: Arc<Control>,
     buffer: RefCell<Vec<u8>>,
     /// Number of the batch that the buffer will be, and of the last one that was written.
@@ -37,9 +40,14 @@ pub(crate) struct NotWritten;
 const KEEP_CAPACITY: usize = 1 << 20;
 
 impl Commit {
-    pub(crate) fn new(sink: Arc<Sink>, control: Arc<Control>) -> Rc<Self> {
+    pub(crate) fn new(
+        sink: Arc<Sink>,
+        elsewhere: Option<Arc<Writer>>,
+        control: Arc<Control>,
+    ) -> Rc<Self> {
         Rc::new(Self {
             sink,
+            elsewhere,
             control,
             buffer: RefCell::default(),
             batch: Cell::new(1),
@@ -122,22 +130,11 @@ impl Commit {
     /// A file takes lines at once. A reader at the other end of a pipe may take its time, and a disk that is asked to be sure
     /// does: then another thread waits, and this core's timers go on.
     async fn write(&self, mut lines: Vec<u8>) -> (io::Result<()>, Vec<u8>) {
-        let result = if self.sink.may_block {
-            let sink = Arc::clone(&self.sink);
-            let written = tokio::task::spawn_blocking(move || (sink.write(&lines), lines)).await;
-            match written {
-                Ok((result, back)) => {
-                    lines = back;
-                    result
-                }
-                Err(error) => {
-                    lines = Vec::new();
-                    Err(io::Error::other(error))
-                }
-            }
-        } else {
-            self.sink.write(&lines)
-        };
+        let result;
+        match &self.elsewhere {
+            Some(writer) => (result, lines) = writer.write(lines).await,
+            None => result = self.sink.write(&lines),
+        }
         lines.clear();
         lines.shrink_to(KEEP_CAPACITY);
         (result, lines)

@@ -62,7 +62,11 @@ impl<W: Work> Core<W> {
         number: usize,
         slots: usize,
     ) -> Rc<Self> {
-        let commit = Commit::new(Arc::clone(&shared.sink), Arc::clone(&shared.control));
+        let commit = Commit::new(
+            Arc::clone(&shared.sink),
+            shared.writer.clone(),
+            Arc::clone(&shared.control),
+        );
         let seed = shared.options.seed.wrapping_add(number as u64);
         Rc::new(Self {
             worker,

@@ -31,6 +31,7 @@ use crate::slot::slot;
 use crate::source::{Input, Source};
 use crate::tally::Tally;
 use crate::work::Work;
+use crate::writer::Writer;
 
 /// Where outcome lines go.
 #[derive(Debug)]
@@ -113,6 +114,7 @@ struct Threads {
     reader: JoinHandle<Skipped>,
     /// Closing it wakes a reader that waits for a pipe.
     stop_reader: OwnedFd,
+    writer: Option<JoinHandle<()>>,
     syncer: JoinHandle<()>,
     stop_syncer: std::sync::mpsc::Sender<()>,
 }
@@ -148,6 +150,9 @@ pub fn start<W: Work>(
     let slots = options.jobs.max(1);
     let control = Arc::new(Control::new(options.halt));
     let length = source.length();
+    let sink = Arc::new(opened.sink);
+    let writer = sink.may_block.then(|| Writer::start(Arc::clone(&sink)));
+    let (writer, writer_thread) = writer.transpose()?.unzip();
     let shared = Arc::new(Shared {
         work,
         hosts: Hosts::new(options.per_host, options.per_host_rate),
@@ -157,7 +162,8 @@ pub fn start<W: Work>(
         aborted: control.aborted(),
         control,
         feed: Feed::new(slots),
-        sink: Arc::new(opened.sink),
+        sink,
+        writer: writer.map(Arc::new),
         counters: (0..cores).map(|_| Counters::default()).collect(),
     });
     let reading = Arc::new(Reading::default());
@@ -205,6 +211,7 @@ pub fn start<W: Work>(
         cores,
         reader,
         stop_reader,
+        writer: writer_thread,
         syncer,
         stop_syncer,
     });
@@ -381,6 +388,10 @@ impl Threads {
             .reader
             .join()
             .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        if let (Some(writer), Some(thread)) = (&shared.writer, self.writer) {
+            writer.close();
+            let _ = thread.join();
+        }
         drop(self.stop_syncer);
         let _ = self.syncer.join();
         (tally, skipped)

@@ -5,12 +5,14 @@
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Seek, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, flock};
 
-use crate::line::Settled;
+use crate::line::{Settled, checksum_holds};
 use crate::lines::Lines;
 use crate::plan::{Plan, PlanLine, ledger_name};
 use crate::replay::Replay;
@@ -116,7 +118,7 @@ impl Ledger {
         let io_error = |error| LedgerError::Io(path.to_owned(), error);
         let mut file = open_locked(path)?;
         let overwrite = if_exists == IfExists::Overwrite;
-        let head = Head::read(&file, path, repair || overwrite)?;
+        let head = Head::read(&file, path)?;
         if overwrite {
             file.set_len(0).map_err(io_error)?;
         }
@@ -162,21 +164,46 @@ impl Ledger {
     }
 }
 
+/// How long a lock may be held by somebody who is just leaving: a command that a killed process was about to start has its
+/// files open until it has begun.
+const LOCK_PATIENCE: Duration = Duration::from_millis(500);
+
 /// Opens for our eyes only, refuses a planted link, and locks: one process a ledger.
 fn open_locked(path: &Path) -> Result<File, LedgerError> {
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .custom_flags(libc::O_NOFOLLOW)
-        .open(path)
-        .map_err(|error| LedgerError::Io(path.to_owned(), error))?;
-    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(file),
-        Err(rustix::io::Errno::WOULDBLOCK) => Err(LedgerError::Locked(path.to_owned())),
-        Err(error) => Err(LedgerError::Io(path.to_owned(), error.into())),
+    let io_error = |error| LedgerError::Io(path.to_owned(), error);
+    let start = Instant::now();
+    loop {
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .custom_flags(libc::O_NOFOLLOW)
+            .open(path)
+            .map_err(io_error)?;
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            // A repair may have put another file in its place meanwhile; the lock of the old one is worth nothing.
+            Ok(()) if is_at(&file, path).map_err(io_error)? => return Ok(file),
+            Ok(()) => {}
+            Err(rustix::io::Errno::WOULDBLOCK) if start.elapsed() < LOCK_PATIENCE => {
+                thread::sleep(Duration::from_millis(10));
+            }
+            Err(rustix::io::Errno::WOULDBLOCK) => {
+                return Err(LedgerError::Locked(path.to_owned()));
+            }
+            Err(error) => return Err(io_error(error.into())),
+        }
+    }
+}
+
+/// Whether `path` names this very file.
+fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+    let open = file.metadata()?;
+    match fs::symlink_metadata(path) {
+        Ok(named) => Ok((named.dev(), named.ino()) == (open.dev(), open.ino())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
     }
 }
 
@@ -188,29 +215,41 @@ enum Head {
 }
 
 impl Head {
-    /// `damaged`: a plan line that is damaged will do.
-    fn read(file: &File, path: &Path, damaged: bool) -> Result<Self, LedgerError> {
+    fn read(file: &File, path: &Path) -> Result<Self, LedgerError> {
         let mut lines = Lines::new(file, b'\n', usize::MAX);
         let first = lines
             .next()
             .map_err(|error| LedgerError::Io(path.to_owned(), error))?;
+        let first = first.map(|line| {
+            let may_be_plan = PlanLine::may_start_with(line.bytes);
+            (
+                line.terminated,
+                may_be_plan,
+                PlanLine::read(line.bytes).is_some(),
+            )
+        });
         let head = match first {
-            None => Ok(Self::Empty),
-            Some(line) if !line.terminated && PlanLine::may_start_with(line.bytes) => {
-                Ok(Self::Empty)
-            }
-            Some(line) if PlanLine::read(line.bytes).is_some() => Ok(Self::Ledger),
-            Some(line) if PlanLine::may_start_with(line.bytes) && damaged => Ok(Self::Ledger),
-            Some(line) if PlanLine::may_start_with(line.bytes) => {
-                Err(LedgerError::Damaged(path.to_owned(), 1))
-            }
-            Some(_) => Err(LedgerError::NotALedger(path.to_owned())),
-        }?;
+            None | Some((false, true, _)) => Self::Empty,
+            // What is damaged is found when everything is read.
+            Some((_, _, true) | (true, true, _)) => Self::Ledger,
+            // Damage may have come to the very first bytes: then the second line tells.
+            Some((true, ..)) if outcome_follows(&mut lines) => Self::Ledger,
+            Some(_) => return Err(LedgerError::NotALedger(path.to_owned())),
+        };
         let mut file = file;
         file.seek(SeekFrom::Start(0))
             .map_err(|error| LedgerError::Io(path.to_owned(), error))?;
         Ok(head)
     }
+}
+
+/// Whether the next line is an outcome with the right checksum.
+fn outcome_follows(lines: &mut Lines<&File>) -> bool {
+    lines.next().is_ok_and(|line| {
+        line.is_some_and(|line| {
+            checksum_holds(line.bytes) == Some(true) && Settled::read(line.bytes).is_some()
+        })
+    })
 }
 
 /// What a ledger holds.

@@ -11,7 +11,7 @@
 //! | admit | `hosts` and the options' rate | limits on running tries |
 //! | attempt | [`Work`]: [`fetch`], [`run`] | one try, with its own time limit |
 //! | settle | `slot`, `retrying` | retry, or an outcome |
-//! | commit | `line`, `commit`, `sink` | the outcome as a durable line; only then is the slot free |
+//! | commit | `line`, `commit`, `sink`, `writer` | the outcome as a durable line; only then is the slot free |
 //! | report | `counters`, `tally`, `report` | what a person sees; it can't influence the run |
 //!
 //! [`pages`] stands beside that line: a paginated API as one stream, with the same requests and retries.
@@ -28,6 +28,7 @@ mod feed;
 pub mod fetch;
 mod hosts;
 mod job;
+mod json;
 mod keep;
 mod ledger;
 mod line;
@@ -51,6 +52,7 @@ mod source;
 mod tally;
 mod timeline;
 mod work;
+mod writer;
 
 pub use control::{Broken, Control, Halt, HaltLimit};
 pub use counters::{Progress, Total};

@@ -49,10 +49,22 @@ impl OutcomeLine<'_> {
         // Writing into memory can't fail, and nothing in a line is a map with keys that are no strings.
         let written = serde_json::to_writer(&mut *out, self);
         debug_assert!(written.is_ok());
+        if self.meta.is_some() || matches!(self.input, Input::Json(_)) {
+            on_one_line(&mut out[start..]);
+        }
         if checksum {
             seal(out, start);
         }
         out.push(b'\n');
+    }
+}
+
+/// JSON that a job brought along may have line ends between its tokens, where records end with NUL. They mean nothing there.
+fn on_one_line(json: &mut [u8]) {
+    for byte in json {
+        if matches!(byte, b'\n' | b'\r') {
+            *byte = b' ';
+        }
     }
 }
 

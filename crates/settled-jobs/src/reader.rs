@@ -12,7 +12,7 @@ use crate::feed::{Bad, Item};
 use crate::job::{Id, Input as Shown, Key, Line};
 use crate::lines::Lines;
 use crate::record::{ErrorKind, Failure};
-use crate::replay::{Replay, Skipped, Verdict, repeated_id};
+use crate::replay::{Replay, Skipped, Verdict};
 use crate::shared::Shared;
 use crate::source::{Format, Input};
 use crate::work::Work;
@@ -62,7 +62,15 @@ impl<W: Work> Reader<W> {
         let mut decided = Vec::new();
         let mut batch = Vec::new();
         let mut taken = true;
-        while let Some(record) = lines.next()? {
+        loop {
+            // Before the next read, which may have to wait: what is there starts at once, whatever came after it.
+            if batch.len() >= BATCH || (!batch.is_empty() && !lines.has_buffered()) {
+                taken = self.shared.feed.push(&mut batch);
+                if !taken {
+                    break;
+                }
+            }
+            let Some(record) = lines.next()? else { break };
             if record.seq % STOP_EVERY == 0 && self.shared.stopped.is_aborted() {
                 taken = false;
                 break;
@@ -104,12 +112,6 @@ impl<W: Work> Reader<W> {
                     .drain(..)
                     .map(|verdict| (weight, rejecting_repeated(verdict))),
             );
-            if batch.len() >= BATCH || (!batch.is_empty() && !lines.has_buffered()) {
-                taken = self.shared.feed.push(&mut batch);
-                if !taken {
-                    break;
-                }
-            }
         }
         if taken {
             self.replay.end(&mut decided)?;
@@ -258,9 +260,9 @@ fn own_id(line: &[u8]) -> Id {
 }
 
 fn rejecting_repeated<S>(verdict: Verdict<Item<S>>) -> Item<S> {
-    let item = match verdict {
+    let (item, own_id) = match verdict {
         Verdict::Run(item) => return item,
-        Verdict::Repeated(item) => item,
+        Verdict::Repeated(item, own_id) => (item, own_id),
     };
     let (seq, id, key, input) = match item {
         Item::Job(job) => (job.seq, job.id, job.key, job.input),
@@ -274,7 +276,7 @@ fn rejecting_repeated<S>(verdict: Verdict<Item<S>>) -> Item<S> {
     let failure = Failure::permanent(ErrorKind::DuplicateId, message);
     Item::Bad(Box::new(Bad {
         seq,
-        id: Id::Own(repeated_id(&id, seq).into()),
+        id: Id::Own(own_id.into()),
         key,
         input,
         failure,

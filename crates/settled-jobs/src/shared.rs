@@ -12,6 +12,7 @@ use crate::hosts::Hosts;
 use crate::options::Options;
 use crate::sink::Sink;
 use crate::work::Work;
+use crate::writer::Writer;
 
 #[derive(Debug)]
 pub(crate) struct Shared<W: Work> {
@@ -24,6 +25,8 @@ pub(crate) struct Shared<W: Work> {
     pub(crate) feed: Feed<W::Spec>,
     pub(crate) hosts: Option<Hosts<W::Spec>>,
     pub(crate) sink: Arc<Sink>,
+    /// Where writing may have to wait: another thread does it.
+    pub(crate) writer: Option<Arc<Writer>>,
     pub(crate) counters: Vec<Counters>,
 }
 

@@ -55,6 +55,17 @@ impl IdTable {
         slot.state = (slot.state & SEEN) | outcome.map_or(0, code);
     }
 
+    /// The ledger has a newer line of this id elsewhere.
+    pub(super) fn forget(&mut self, id: &str) {
+        if self.shards.iter().all(HashTable::is_empty) {
+            return;
+        }
+        let id = hash(id);
+        if let Some(slot) = self.shards[shard(&id)].find_mut(place(&id), |slot| slot.id == id) {
+            slot.state &= SEEN;
+        }
+    }
+
     /// A line of the list claims an id.
     pub(super) fn claim(&mut self, id: &str, key: Key) -> Claim {
         let slot = self.slot(id);

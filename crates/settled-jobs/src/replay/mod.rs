@@ -77,8 +77,8 @@ impl Skipped {
 pub(crate) enum Verdict<T> {
     /// To be done.
     Run(T),
-    /// Its id is taken by an earlier line of this list.
-    Repeated(T),
+    /// Its id is taken by an earlier line of this list: it settles under this one.
+    Repeated(T, String),
 }
 
 /// The ledger's state, and the matching of a list against it. `T` is whatever travels with a line.
@@ -115,8 +115,13 @@ impl<T> Replay<T> {
         let outcome = line.is_final.then_some(line.outcome);
         if !is_number(&line.id, line.seq) {
             self.ids.record(&line.id, line.key, outcome);
+            // A list whose order changed: the older line of this id stood where its number says.
+            if let (Some(number), Some(lines)) = (number(&line.id), &mut self.lines) {
+                lines.set(number, None)?;
+            }
             return Ok(());
         }
+        self.ids.forget(&line.id);
         let lines = match &mut self.lines {
             Some(lines) => lines,
             None => self.lines.insert(LineIndex::new_in(dir)?),
@@ -194,7 +199,7 @@ impl<T> Replay<T> {
         item: T,
         out: &mut Vec<Verdict<T>>,
     ) -> io::Result<()> {
-        let number = id.parse().ok().filter(|&number| is_number(id, number));
+        let number = number(id);
         let mut claim = self.ids.claim(id, key);
         if let Some(number) = number {
             if number != seq
@@ -229,12 +234,18 @@ impl<T> Replay<T> {
     }
 
     /// The id is taken. The line settles as rejected under an id of its own, once: on a resume that is in the ledger too.
+    /// That id may be taken as well, by a job that really has it.
     fn offer_repeated(&mut self, seq: u64, id: &str, key: Key, item: T, out: &mut Vec<Verdict<T>>) {
-        match self.ids.claim(&repeated_id(id, seq), key) {
-            Claim::Settled { outcome, .. } if !self.redo.has(outcome) => {
-                self.skipped.outcomes[position(outcome)] += 1;
+        let mut own = repeated_id(id, seq);
+        loop {
+            match self.ids.claim(&own, key) {
+                Claim::Repeated => own = repeated_id(&own, seq),
+                Claim::Settled { outcome, .. } if !self.redo.has(outcome) => {
+                    self.skipped.outcomes[position(outcome)] += 1;
+                    return;
+                }
+                _ => return out.push(Verdict::Repeated(item, own)),
             }
-            _ => out.push(Verdict::Repeated(item)),
         }
     }
 
@@ -326,12 +337,17 @@ impl<T> Replay<T> {
 }
 
 /// The id under which a line settles whose own id is taken.
-pub(crate) fn repeated_id(id: &str, seq: u64) -> String {
+fn repeated_id(id: &str, seq: u64) -> String {
     format!("{id}@{seq}")
 }
 
 fn remember(moved: &mut HashMap<Key, [u32; OutcomeKind::ALL.len()]>, entry: Entry) {
     moved.entry(entry.key).or_default()[position(entry.outcome)] += 1;
+}
+
+/// The line number that an id looks like.
+fn number(id: &str) -> Option<u64> {
+    id.parse().ok().filter(|&number| is_number(id, number))
 }
 
 /// Whether `id` is the plain decimal form of `number`.

@@ -48,7 +48,7 @@ fn match_list(replay: &mut Replay<String>, list: &[&str]) -> Vec<String> {
     out.into_iter()
         .map(|verdict| match verdict {
             Verdict::Run(item) => item,
-            Verdict::Repeated(item) => format!("repeated {item}"),
+            Verdict::Repeated(item, _) => format!("repeated {item}"),
         })
         .collect()
 }
@@ -253,16 +253,16 @@ fn a_repeated_id_is_found_among_ids_and_line_numbers_and_settles_once() {
     };
     let out = ids(&mut Replay::new(Redo::default()));
     let run = |seq: &str| Verdict::Run(seq.to_owned());
-    let repeated = |seq: &str| Verdict::Repeated(seq.to_owned());
+    let repeated = |seq: &str, id: &str| Verdict::Repeated(seq.to_owned(), id.to_owned());
     assert_eq!(
         out,
         [
             run("1"),
-            repeated("2"),
+            repeated("2", "a@2"),
             run("3"),
-            repeated("4"),
+            repeated("4", "3@4"),
             run("5"),
-            repeated("6")
+            repeated("6", "6@6")
         ]
     );
 
@@ -279,4 +279,24 @@ fn a_repeated_id_is_found_among_ids_and_line_numbers_and_settles_once() {
     }
     assert_eq!(ids(&mut resumed), []);
     assert_eq!(resumed.skipped().total(), 6);
+}
+
+#[test]
+fn the_newest_line_of_a_number_that_is_an_id_counts_wherever_it_stood() {
+    let own = Id::Own("7".into());
+    for (older, newer) in [(3, 7), (7, 3)] {
+        let mut replay = Replay::new(Redo::default());
+        record(&mut replay, "7", older, "same", OK);
+        // Interrupted when it was done again, on another line of the list.
+        record(&mut replay, "7", newer, "same", None);
+        let mut out = Vec::new();
+        replay
+            .offer(newer, &own, Key::of(b"same"), "runs".to_owned(), &mut out)
+            .unwrap();
+        assert_eq!(
+            out,
+            [Verdict::Run("runs".to_owned())],
+            "line {older}, then {newer}"
+        );
+    }
 }
