@@ -28,7 +28,6 @@ mod feed;
 pub mod fetch;
 mod hosts;
 mod job;
-mod json;
 mod keep;
 mod ledger;
 mod line;
