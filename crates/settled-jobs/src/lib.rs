@@ -28,6 +28,7 @@ mod feed;
 pub mod fetch;
 mod hosts;
 mod job;
+mod json;
 mod keep;
 mod ledger;
 mod line;

@@ -11,10 +11,12 @@ use serde_json::value::RawValue;
 use url::Url;
 
 use super::config::header;
-use super::members::{Members, bad, compact, value};
+use super::members::{bad, members, object, value};
 use super::spec::{FetchSpec, Own, Payload};
 use super::target::{self, Target};
 use crate::job::{Id, Input, Job, Key, KeyHasher, Line};
+use crate::json::members::Members;
+use crate::json::text::compact;
 use crate::record::{ErrorKind, Failure};
 
 /// What decoding needs to know of the run.
@@ -56,7 +58,7 @@ impl Decoder {
     }
 
     fn object(&self, line: Line<'_>) -> Result<Job<FetchSpec>, Failure> {
-        let members = Members::of(line.bytes)?;
+        let members = members(line.bytes)?;
         let mut read = Read::default();
         for (name, raw) in &members.0 {
             read.member(name, raw)?;
@@ -117,7 +119,7 @@ fn key(members: &Members<'_>) -> Key {
     let mut key = KeyHasher::new();
     for (name, raw) in asked {
         key.part(name.as_bytes());
-        key.part(&compact(raw));
+        key.part(compact(raw.get()).as_bytes());
     }
     key.finish()
 }
@@ -198,7 +200,7 @@ fn method(name: &str) -> Result<Method, Failure> {
 
 fn headers(own: &mut HeaderMap, raw: &RawValue) -> Result<(), Failure> {
     const WHAT: &str = "an object of strings";
-    let members: Members<'_> = value("headers", raw, WHAT)?;
+    let members = object("headers", raw, WHAT)?;
     for (name, raw) in &members.0 {
         let values: Vec<String> = match value(name, raw, "a string or a list of strings")? {
             Value::String(one) => vec![one],
@@ -222,7 +224,7 @@ fn headers(own: &mut HeaderMap, raw: &RawValue) -> Result<(), Failure> {
 }
 
 fn query(raw: &RawValue) -> Result<Vec<(String, String)>, Failure> {
-    let members: Members<'_> = value("query", raw, "an object")?;
+    let members = object("query", raw, "an object")?;
     let mut pairs = Vec::with_capacity(members.0.len());
     for (name, raw) in &members.0 {
         let values = match value(name, raw, "a value")? {

@@ -5,8 +5,10 @@ use url::Url;
 
 use super::error::Cause;
 use super::link;
-use super::pointer::{Pointer, elements, kind, string, survey};
+use super::survey::{kind, survey};
 use crate::job::Key;
+use crate::json::pointer::{Pointer, elements};
+use crate::json::text::string;
 use crate::record::FetchResult;
 
 /// What is looked for in every page.

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use settled::{Backoff, RateLimit};
 
-use super::pointer::Pointer;
 use crate::fetch::FetchConfig;
+use crate::json::pointer::Pointer;
 use crate::retrying::Rules;
 
 /// What to ask for, and how.

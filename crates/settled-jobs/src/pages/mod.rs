@@ -32,11 +32,11 @@ mod driver;
 mod error;
 mod fetcher;
 mod link;
-mod pointer;
 mod route;
 mod stream;
+mod survey;
 
+pub use crate::json::pointer::{InvalidPointer, Pointer};
 pub use config::{CursorParam, InvalidPages, PagesConfig, Way};
 pub use error::{Cause, PagesError};
-pub use pointer::{InvalidPointer, Pointer};
 pub use stream::{End, Page, Pages, PagesProgress};

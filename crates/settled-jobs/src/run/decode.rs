@@ -6,7 +6,6 @@ use serde_json::value::RawValue;
 
 use super::config::{Program, RunConfig};
 use super::json::{JsonLine, Whose};
-use super::pointer::Pointer;
 use super::spec::CommandSpec;
 use super::strings::Strings;
 use super::values::{Data, Missing, Values};
@@ -136,8 +135,7 @@ impl Decoder {
         match &self.program {
             Program::Template(template) => template
                 .pointers()
-                .map(Pointer::member)
-                .any(|first| first == member),
+                .any(|pointer| pointer.member() == Some(member)),
             Program::Shell(_) => false,
         }
     }

@@ -2,15 +2,14 @@
 
 use std::borrow::Cow;
 use std::ffi::CString;
-use std::fmt;
 use std::time::Duration;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::pointer::{canonical, string};
 use super::spec::Changes;
 use crate::job::{Key, KeyHasher};
+use crate::json::members::Members;
+use crate::json::text::{canonical, string};
 
 const KNOWN: &str = "id, args, input, env, cwd, stdin, timeout, meta";
 
@@ -48,15 +47,12 @@ impl<'a> JsonLine<'a> {
     ///
     /// A member that is `null` counts as absent. The error says what is wrong and names the member.
     pub(super) fn parse(line: &'a str, whose: impl Fn(&str) -> Whose) -> Result<Self, String> {
-        let Members(members) = serde_json::from_str(line).map_err(|error| syntax(&error))?;
+        let members: Members<'a> = serde_json::from_str(line).map_err(|error| syntax(&error))?;
+        if let Some(name) = members.repeated() {
+            return Err(format!("`{name}` occurs twice"));
+        }
         let mut parsed = Self::default();
-        for (position, (name, value)) in members.iter().enumerate() {
-            if members[..position]
-                .iter()
-                .any(|(earlier, _)| earlier == name)
-            {
-                return Err(format!("`{name}` occurs twice"));
-            }
+        for (name, value) in &members.0 {
             if value.get() != "null" || !KNOWN.split(", ").any(|known| known == name) {
                 parsed.member(name, value, &whose)?;
             }
@@ -213,15 +209,15 @@ fn args(value: &RawValue) -> Result<Vec<Cow<'_, str>>, String> {
 
 /// `null` takes a variable away.
 fn env(value: &RawValue) -> Result<Vec<Variable<'_>>, String> {
-    let Members(members) = serde_json::from_str(value.get())
+    let members: Members<'_> = serde_json::from_str(value.get())
         .map_err(|_| "`env` must be an object of strings".to_owned())?;
-    let mut variables: Vec<(_, _)> = Vec::with_capacity(members.len());
-    for (name, value) in members {
+    if let Some(name) = members.repeated() {
+        return Err(format!("`env.{name}` occurs twice"));
+    }
+    let mut variables: Vec<(_, _)> = Vec::with_capacity(members.0.len());
+    for (name, value) in members.0 {
         if name.is_empty() || name.contains('=') {
             return Err(format!("`env.{name}` is no name for a variable"));
-        }
-        if variables.iter().any(|(earlier, _)| *earlier == name) {
-            return Err(format!("`env.{name}` occurs twice"));
         }
         let text = scalar(value);
         if text.is_none() && value.get() != "null" {
@@ -229,7 +225,7 @@ fn env(value: &RawValue) -> Result<Vec<Variable<'_>>, String> {
                 "`env.{name}` must be a string, a number, true, false or null"
             ));
         }
-        variables.push((name, text));
+        variables.push((name.into_owned(), text));
     }
     Ok(variables)
 }
@@ -248,29 +244,4 @@ fn timeout(value: &RawValue) -> Result<Duration, String> {
     positive.ok_or_else(|| {
         "`timeout` must be seconds or a text such as \"5s\", and more than 0".to_owned()
     })
-}
-
-/// The members of an object in their order, values unread.
-struct Members<'a>(Vec<(String, &'a RawValue)>);
-
-impl<'de> Deserialize<'de> for Members<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Object;
-        impl<'de> Visitor<'de> for Object {
-            type Value = Members<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut members = Vec::with_capacity(8);
-                while let Some(member) = map.next_entry::<String, &'de RawValue>()? {
-                    members.push(member);
-                }
-                Ok(Members(members))
-            }
-        }
-        deserializer.deserialize_map(Object)
-    }
 }

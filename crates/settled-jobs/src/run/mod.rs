@@ -38,7 +38,6 @@ mod config;
 mod decode;
 mod failure;
 mod json;
-mod pointer;
 mod spawn;
 mod spec;
 mod stream;

@@ -4,9 +4,9 @@ use std::ffi::OsString;
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 
-use super::pointer::Pointer;
 use super::strings::{NulInside, Strings};
 use super::values::{Missing, Values};
+use crate::json::pointer::Pointer;
 
 /// A program and its arguments with placeholders. One argument stays one argument, whatever a placeholder stands for.
 ///
@@ -177,9 +177,7 @@ fn placeholder(rest: &[u8]) -> Result<Option<(Piece, &[u8])>, TemplateError> {
         b"" => Piece::Input,
         b"#" => Piece::Seq,
         b"id" => Piece::Id,
-        [b'/', ..] => {
-            Piece::Pointer(Pointer::parse(name).ok_or_else(|| invalid("is no JSON pointer"))?)
-        }
+        [b'/', ..] => Piece::Pointer(pointer(name).ok_or_else(|| invalid("is no JSON pointer"))?),
         [b'0', ..] if name.iter().all(u8::is_ascii_digit) => {
             return Err(invalid("is no column: they count from 1"));
         }
@@ -230,3 +228,7 @@ impl fmt::Display for TemplateError {
 }
 
 impl std::error::Error for TemplateError {}
+
+fn pointer(text: &[u8]) -> Option<Pointer> {
+    std::str::from_utf8(text).ok()?.parse().ok()
+}

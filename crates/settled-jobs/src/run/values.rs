@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use super::config::Separator;
-use super::pointer::Pointer;
+use crate::json::pointer::Pointer;
 
 /// The values of one job.
 #[derive(Debug)]

@@ -177,7 +177,7 @@ fn a_slip_in_a_pointer_is_noticed_at_the_first_page() {
             "there is nothing at /has_more; there is: /data (an array of 2), /hasMore (a boolean), /next (a text)".into()
         )
     );
-    assert_eq!(got.items, numbers(1..=0));
+    assert!(got.items.is_empty());
 
     let mut config = crate::rig::config(server.url("/"));
     config.items = "/data".parse().expect("a pointer");

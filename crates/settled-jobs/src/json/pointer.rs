@@ -1,4 +1,4 @@
-//! Where in a page something stands: [`Pointer`], over JSON text that stays as it is.
+//! Where in a JSON text something stands: [`Pointer`]. What it finds is the text as it stands there.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -7,7 +7,9 @@ use std::str::FromStr;
 
 use serde_json::value::RawValue;
 
-/// A JSON Pointer (RFC 6901). The empty one is the page itself.
+use super::text::{compact, string};
+
+/// A JSON Pointer (RFC 6901). The empty one is the whole text.
 ///
 /// ```
 /// use settled_jobs::pages::Pointer;
@@ -82,8 +84,23 @@ impl fmt::Display for Pointer {
 }
 
 impl Pointer {
-    /// The value's text in `json`, which is valid. `None`: there is no such value.
-    pub(super) fn find<'a>(&self, json: &'a str) -> Option<&'a str> {
+    /// The member of the outermost object that the pointer goes through.
+    pub(crate) fn member(&self) -> Option<&str> {
+        self.tokens.first().map(String::as_str)
+    }
+
+    /// The value in `json`: a string's text, anything else as compact JSON. `None`: there is no such value.
+    pub(crate) fn text_in<'a>(&self, json: &'a str) -> Option<Cow<'a, str>> {
+        let value = self.find(json)?;
+        if value.starts_with('"') {
+            string(value)
+        } else {
+            Some(compact(value))
+        }
+    }
+
+    /// The value's JSON in `json`, which is valid. `None`: there is no such value.
+    pub(crate) fn find<'a>(&self, json: &'a str) -> Option<&'a str> {
         self.tokens
             .iter()
             .try_fold(json, |json, token| step(json, token))
@@ -103,76 +120,17 @@ fn step<'a>(json: &'a str, token: &str) -> Option<&'a str> {
     }
 }
 
-fn members(json: &str) -> Option<BTreeMap<String, &RawValue>> {
+/// The members of an object. `None`: it is none.
+pub(crate) fn members(json: &str) -> Option<BTreeMap<String, &RawValue>> {
     serde_json::from_str(json).ok()
 }
 
 /// The values of an array. `None`: it is none.
-pub(super) fn elements(json: &str) -> Option<Vec<&RawValue>> {
+pub(crate) fn elements(json: &str) -> Option<Vec<&RawValue>> {
     if !json.starts_with('[') {
         return None;
     }
     serde_json::from_str(json).ok()
-}
-
-/// The text of a JSON string.
-pub(super) fn string(json: &str) -> Option<Cow<'_, str>> {
-    match serde_json::from_str::<&str>(json) {
-        Ok(text) => Some(Cow::Borrowed(text)),
-        Err(_) => serde_json::from_str(json).ok().map(Cow::Owned),
-    }
-}
-
-/// What a value is, in a word or two.
-pub(super) fn kind(json: &str) -> Cow<'static, str> {
-    Cow::Borrowed(match json.as_bytes().first() {
-        Some(b'{') => "an object",
-        Some(b'[') => {
-            let count = elements(json).map_or(0, |elements| elements.len());
-            return Cow::Owned(format!("an array of {count}"));
-        }
-        Some(b'"') => "a text",
-        Some(b't' | b'f') => "a boolean",
-        Some(b'n') => "null",
-        _ => "a number",
-    })
-}
-
-/// How deep, and how many: enough to find the right one, short enough to read.
-const DEPTH: usize = 3;
-const SHOWN: usize = 16;
-
-/// Which pointers there are in a page, and what they point at: `/data (an array of 2), /meta/next (a text)`.
-pub(super) fn survey(json: &str) -> String {
-    let mut found = Vec::new();
-    walk(json, "", DEPTH, &mut found);
-    let more = found.len().saturating_sub(SHOWN);
-    found.truncate(SHOWN);
-    let mut text = found.join(", ");
-    if more > 0 {
-        text.push_str(", …");
-    }
-    text
-}
-
-fn walk(json: &str, at: &str, depth: usize, found: &mut Vec<String>) {
-    // Whatever is inside of the array of items is not what anybody looks for.
-    let inside = if json.starts_with('{') && depth > 0 {
-        members(json)
-    } else {
-        None
-    };
-    let Some(members) = inside.filter(|members| !members.is_empty()) else {
-        let name = if at.is_empty() { "the page itself" } else { at };
-        return found.push(format!("{name} ({})", kind(json)));
-    };
-    for (name, value) in members {
-        let name = name.replace('~', "~0").replace('/', "~1");
-        walk(value.get(), &format!("{at}/{name}"), depth - 1, found);
-        if found.len() > SHOWN {
-            return;
-        }
-    }
 }
 
 #[cfg(test)]
@@ -206,13 +164,14 @@ mod tests {
     }
 
     #[test]
-    fn a_survey_names_what_there_is() {
-        assert_eq!(
-            survey(r#"{"data":{"rows":[1,2],"a/b":null},"next":"x","n":1,"more":true,"e":{}}"#),
-            "/data/a~1b (null), /data/rows (an array of 2), /e (an object), /more (a boolean), /n (a number), /next (a text)"
-        );
-        assert_eq!(survey("[]"), "the page itself (an array of 0)");
-        let wide: Vec<_> = (0..40).map(|n| format!("\"m{n}\":{n}")).collect();
-        assert!(survey(&format!("{{{}}}", wide.join(","))).ends_with(", …"));
+    fn a_value_is_shown_as_its_text() {
+        let json = r#"{"a":{"b/c":[10, {"~":"x\ny"}]}}"#;
+        let shown = |pointer: &str| {
+            let pointer: Pointer = pointer.parse().expect("a pointer");
+            pointer.text_in(json).map(Cow::into_owned)
+        };
+        assert_eq!(shown("/a/b~1c/1/~0").as_deref(), Some("x\ny"));
+        assert_eq!(shown("/a/b~1c").as_deref(), Some(r#"[10,{"~":"x\ny"}]"#));
+        assert_eq!(shown("/a/b~1c/+1"), None);
     }
 }
