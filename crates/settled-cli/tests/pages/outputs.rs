@@ -95,7 +95,7 @@ fn a_reader_that_leaves_ends_it_quietly_and_nothing_more_is_asked_for() {
     let mut reader = BufReader::new(child.stdout.take().expect("standard output"));
     reader.read_line(&mut line).expect("a line");
     assert_eq!(line, "{\"n\":1}\n");
-    server.wait_until_blocking(|log| log.requests() == 2);
+    server.wait_until_blocking(|log| log.requests() >= 2);
     // As `head -1` does. The second page never comes: the end of the reader is noticed all the same.
     drop(reader);
     let ran = end_unread(child).ends_by(Signal::PIPE);
@@ -119,7 +119,7 @@ fn a_reader_that_is_slow_slows_the_requests_down() {
     // The first page is more than a pipe takes, the second one is fetched meanwhile.
     let mut reader = child.stdout.take().expect("standard output");
     reader.read_exact(&mut [0]).expect("the beginning");
-    server.wait_until_blocking(|log| log.complete() == 2);
+    server.wait_until_blocking(|log| log.complete() >= 2);
     kill(&child, Signal::INT);
     end_unread(child)
         .ends_by(Signal::INT)

@@ -83,7 +83,7 @@ fn a_consumer_that_never_asks_gets_no_more_than_the_bound() {
     let config = numbered(&server, 3);
     local(async {
         let pages = Pages::start(config).expect("good settings");
-        server.wait_until(|log| log.complete() == 3).await;
+        server.wait_until(|log| log.complete() >= 3).await;
         pages.close().await;
         server.wait_until(|log| log.connections.open == 0).await;
     });
@@ -106,9 +106,9 @@ fn several_pages_are_under_way_at_once_and_come_in_order() {
         let mut taken = Vec::new();
         let server = &server;
         let order = async {
-            server.wait_until(|log| log.requests() == 4).await;
+            server.wait_until(|log| log.requests() >= 4).await;
             others.open();
-            server.wait_until(|log| log.complete() == 3).await;
+            server.wait_until(|log| log.complete() >= 3).await;
             first.open();
         };
         let take = async {
@@ -156,7 +156,7 @@ fn dropping_it_ends_what_is_under_way() {
         local(async {
             let mut pages = Pages::start(config).expect("good settings");
             assert!(pages.next().await.is_some_and(|page| page.is_ok()));
-            server.wait_until(|log| log.requests() - before == 3).await;
+            server.wait_until(|log| log.requests() - before >= 3).await;
             match close {
                 true => pages.close().await,
                 false => drop(pages),
