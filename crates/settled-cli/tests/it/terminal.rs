@@ -18,9 +18,9 @@ use crate::tool::{Tool, wait_until};
 pub(crate) struct OnTerminal {
     child: Child,
     seen: Arc<Mutex<Vec<u8>>>,
-    reader: JoinHandle<()>,
+    reader: Option<JoinHandle<()>>,
     /// Kept open, so that its settings can be read when the tool is gone.
-    terminal: OwnedFd,
+    terminal: Option<OwnedFd>,
     before: String,
 }
 
@@ -66,12 +66,12 @@ impl OnTerminal {
         drop(tool);
         let seen = Arc::new(Mutex::new(Vec::new()));
         let (from, to) = (File::from(screen), Arc::clone(&seen));
-        let reader = thread::spawn(move || watch(from, &to));
+        let reader = Some(thread::spawn(move || watch(from, &to)));
         Self {
             child,
             seen,
             reader,
-            terminal,
+            terminal: Some(terminal),
             before,
         }
     }
@@ -97,18 +97,27 @@ impl OnTerminal {
         let status = wait_until("the end of settled", || {
             self.child.try_wait().expect("a status")
         });
-        let settings_kept =
-            format!("{:?}", tcgetattr(&self.terminal).expect("settings")) == self.before;
+        let terminal = self.terminal.take().expect("its end is waited for once");
+        let settings_kept = format!("{:?}", tcgetattr(&terminal).expect("settings")) == self.before;
         // The last descriptor: the reader sees the end.
-        let (seen, reader) = (self.seen, self.reader);
-        drop(self.terminal);
-        reader.join().expect("the reader");
-        let seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(terminal);
+        if let Some(reader) = self.reader.take() {
+            reader.join().expect("the reader");
+        }
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         Seen {
             status,
             text: String::from_utf8_lossy(&seen).into_owned(),
             settings_kept,
         }
+    }
+}
+
+impl Drop for OnTerminal {
+    /// A test that failed leaves nothing behind.
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 

@@ -202,8 +202,7 @@ impl Tool {
 /// The binary while it runs. Dropped, it is killed.
 pub(crate) struct Running {
     child: Child,
-    stdout: JoinHandle<Vec<u8>>,
-    stderr: JoinHandle<Vec<u8>>,
+    output: Option<[JoinHandle<Vec<u8>>; 2]>,
     said: mpsc::Receiver<String>,
 }
 
@@ -220,8 +219,10 @@ impl Running {
         let stderr = child.stderr.take().expect("a pipe");
         Self {
             child,
-            stdout: thread::spawn(move || all(stdout, |_| {})),
-            stderr: thread::spawn(move || all(stderr, |line| drop(say.send(line)))),
+            output: Some([
+                thread::spawn(move || all(stdout, |_| {})),
+                thread::spawn(move || all(stderr, |line| drop(say.send(line)))),
+            ]),
             said,
         }
     }
@@ -254,9 +255,9 @@ impl Running {
         let status = wait_until("the end of settled", || {
             self.child.try_wait().expect("a status")
         });
-        let stdout = self.stdout.join().expect("its output");
-        let stderr =
-            String::from_utf8_lossy(&self.stderr.join().expect("its messages")).into_owned();
+        let output = self.output.take().expect("its end is waited for once");
+        let [stdout, stderr] = output.map(|stream| stream.join().expect("its output"));
+        let stderr = String::from_utf8_lossy(&stderr).into_owned();
         Ran {
             status,
             stdout,
@@ -268,6 +269,14 @@ impl Running {
     pub(crate) fn kill(self) -> Ran {
         self.signal(Signal::KILL);
         self.end()
+    }
+}
+
+impl Drop for Running {
+    /// A test that failed leaves nothing behind.
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
