@@ -152,7 +152,11 @@ impl Ledger {
         if length == 0 || !differences.is_empty() {
             let mut line = Vec::new();
             PlanLine::new(plan, &name).write(&mut line);
-            file.write_all(&line).map_err(io_error)?;
+            if let Err(error) = file.write_all(&line) {
+                // The start of a plan must not stay: few bytes of it would not be known as ours.
+                let _ = file.set_len(length);
+                return Err(io_error(error));
+            }
             length += line.len() as u64;
         }
         Ok(Self {
