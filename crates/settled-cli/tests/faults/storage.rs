@@ -118,6 +118,32 @@ fn a_limit_of_the_file_size_ends_the_run_and_without_it_it_goes_on() {
     cases.end();
 }
 
+/// There is no room for the very first line, or for a part of it only: then nothing of it stays.
+#[test]
+fn a_plan_that_can_not_be_written() {
+    let mut cases = Cases::of("no room for the plan");
+    for limit in [0, 1, 10, 31, 32, 100] {
+        let dir = Dir::new();
+        let (list, ledger) = (dir.file("list", "1\n2\n"), dir.arg("ledger"));
+        let args = ["run", "-q", "-i", &list, "-o", &ledger, "--", "true"];
+        let limit = format!("--fsize={limit}");
+        let outer = [
+            "sh",
+            "-c",
+            "trap '' XFSZ; exec \"$@\"",
+            "sh",
+            "prlimit",
+            &limit,
+        ];
+        run(&mut within(&outer, &args)).exits(4).says("ledger");
+        assert_eq!(fs::read(&ledger).expect("a file"), b"", "{limit}");
+        run(&mut settled(&args)).exits(0);
+        settles(&dir.path("ledger"), all_fulfilled(2));
+        cases.one_more();
+    }
+    cases.end();
+}
+
 #[test]
 fn a_device_that_is_full() {
     let dir = Dir::new();

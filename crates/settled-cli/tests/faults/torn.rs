@@ -7,6 +7,9 @@ use crate::rig::{Cases, Dir, random, run, settled};
 
 const JOBS: usize = 4;
 
+/// By this, the beginning of a plan is known.
+const PLAN_HEAD: &[u8] = br#"{"settled":1,"plan":{"command":"#;
+
 /// A finished ledger, and the command that made it. Each job leaves its line in the trace.
 struct Finished {
     dir: Dir,
@@ -54,8 +57,7 @@ impl Finished {
         fs::write(self.dir.path("ledger"), bytes).expect("a ledger");
         let kept = whole_lines(bytes);
         let ran = self.run();
-        let said = ran.stderr.contains("its last line was torn")
-            || ran.stderr.contains("last line was torn");
+        let said = ran.stderr.contains("last line was torn");
         assert_eq!(
             said,
             kept.len() < bytes.len() && !kept.is_empty(),
@@ -70,6 +72,18 @@ impl Finished {
         let done = committed(kept).len();
         let rest: String = (done + 1..=JOBS).map(|n| format!("{n}\n")).collect();
         assert_eq!(trace, rest, "other jobs ran than those without a line");
+    }
+
+    /// So few bytes could be anybody's file: it is refused and not touched.
+    #[track_caller]
+    fn leaves_alone(&self, bytes: &[u8]) {
+        fs::write(self.dir.path("ledger"), bytes).expect("a file");
+        self.run().exits(4).says("no ledger of settled");
+        assert_eq!(
+            fs::read(self.dir.path("ledger")).expect("a file"),
+            bytes,
+            "it was touched"
+        );
     }
 
     /// Where the last `count` lines start.
@@ -96,7 +110,11 @@ fn cut_at_every_byte_of_the_plan() {
     let finished = Finished::new();
     let mut cases = Cases::of("torn plan line");
     for cut in 0..=finished.start_of_last(JOBS) {
-        finished.resumes(&finished.bytes[..cut]);
+        if (1..PLAN_HEAD.len()).contains(&cut) {
+            finished.leaves_alone(&finished.bytes[..cut]);
+        } else {
+            finished.resumes(&finished.bytes[..cut]);
+        }
         cases.one_more();
     }
     cases.end();
