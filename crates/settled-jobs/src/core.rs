@@ -227,6 +227,16 @@ impl<W: Work> Core<W> {
         }
     }
 
+    /// A try at a host has ended: gives out the job that takes over its place, if it may begin now.
+    pub(crate) fn leave(&self, host: &str) -> Option<Entry<W::Spec>> {
+        match self.shared.leave_host(host)? {
+            Enter::Now(entry) => return Some(entry),
+            Enter::At(at, entry) => self.wait(entry, at),
+            Enter::Parked => {}
+        }
+        None
+    }
+
     /// A job waits until `at`.
     pub(crate) fn wait(&self, entry: Entry<W::Spec>, at: Instant) {
         let host = self.host(&entry).map(Box::<str>::from);

@@ -4,10 +4,11 @@ use std::convert::Infallible;
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::panic::{self, AssertUnwindSafe};
 use std::path::PathBuf;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -17,9 +18,8 @@ use tokio::task::LocalSet;
 
 use crate::control::{Broken, Control};
 use crate::core::Core;
-use crate::counters::{Counters, Progress, Total};
-use crate::feed::{Feed, Item};
-use crate::hosts::Hosts;
+use crate::counters::{Progress, Total};
+use crate::feed::Item;
 use crate::ledger::{IfExists, Ledger, LedgerError};
 use crate::options::Options;
 use crate::plan::Plan;
@@ -116,7 +116,7 @@ struct Threads {
     stop_reader: OwnedFd,
     writer: Option<JoinHandle<()>>,
     syncer: JoinHandle<()>,
-    stop_syncer: std::sync::mpsc::Sender<()>,
+    stop_syncer: mpsc::Sender<()>,
 }
 
 /// What a run came to.
@@ -146,82 +146,88 @@ pub fn start<W: Work>(
     source: Source,
     opened: Opened<W>,
 ) -> io::Result<Run<W>> {
-    let cores = options.threads.clamp(1, options.jobs.max(1));
-    let slots = options.jobs.max(1);
-    let control = Arc::new(Control::new(options.halt));
     let length = source.length();
     let sink = Arc::new(opened.sink);
     let writer = sink.may_block.then(|| Writer::start(Arc::clone(&sink)));
     let (writer, writer_thread) = writer.transpose()?.unzip();
-    let shared = Arc::new(Shared {
-        work,
-        hosts: Hosts::new(options.per_host, options.per_host_rate),
-        options,
-        cores,
-        stopped: control.stopped(),
-        aborted: control.aborted(),
-        control,
-        feed: Feed::new(slots),
-        sink,
-        writer: writer.map(Arc::new),
-        counters: (0..cores).map(|_| Counters::default()).collect(),
-    });
+    let shared = Arc::new(Shared::new(work, options, sink, writer));
     let reading = Arc::new(Reading::default());
     let (ending, ended) = watch::channel(());
+    let (syncer, stop_syncer) = start_syncer(&shared)?;
+    let (reader, stop_reader) = start_reader(&shared, &reading, source, opened.replay)?;
+    let mut threads = Threads {
+        cores: Vec::with_capacity(shared.cores),
+        reader,
+        stop_reader,
+        writer: writer_thread,
+        syncer,
+        stop_syncer,
+    };
+    let started = start_cores(&shared, ending, &mut threads.cores);
+    // Half a run is ended by being dropped: the cores that are there may be at work already.
+    let run = Run {
+        shared,
+        reading,
+        length,
+        ended,
+        threads: Some(threads),
+    };
+    started.map(|()| run)
+}
 
-    let (stopped, stop_reader) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
+fn start_syncer<W: Work>(
+    shared: &Arc<Shared<W>>,
+) -> io::Result<(JoinHandle<()>, mpsc::Sender<()>)> {
+    let (stop, stopped) = mpsc::channel();
+    let shared = Arc::clone(shared);
+    let thread = named("settled-fsync", move || {
+        while stopped.recv_timeout(Duration::from_secs(1)) == Err(mpsc::RecvTimeoutError::Timeout) {
+            sync(&shared);
+        }
+        sync(&shared);
+    })?;
+    Ok((thread, stop))
+}
+
+fn start_reader<W: Work>(
+    shared: &Arc<Shared<W>>,
+    reading: &Arc<Reading>,
+    source: Source,
+    replay: Replay<Item<W::Spec>>,
+) -> io::Result<(JoinHandle<Skipped>, OwnedFd)> {
+    let (stopped, stop) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
     let form = Form {
         format: source.format,
         nul: source.nul,
         max_line: source.max_line,
     };
     let reader = Reader {
-        shared: Arc::clone(&shared),
-        reading: Arc::clone(&reading),
-        replay: opened.replay,
+        shared: Arc::clone(shared),
+        reading: Arc::clone(reading),
+        replay,
         form,
     };
     let input = Input::new(source.bytes, stopped);
-    let reader = named("settled-reader", move || read(reader, input))?;
+    let thread = named("settled-reader", move || read(reader, input))?;
+    Ok((thread, stop))
+}
 
-    let share = |core: usize| slots / cores + usize::from(core < slots % cores);
-    let cores = (0..cores)
-        .map(|number| {
-            let (shared, ending) = (Arc::clone(&shared), ending.clone());
-            let slots = share(number);
-            named("settled-core", move || {
-                let tally = run_core(&shared, number, slots);
-                drop(ending);
-                tally
-            })
-        })
-        .collect::<io::Result<Vec<_>>>()?;
-
-    let (stop_syncer, stop) = std::sync::mpsc::channel();
-    let sink_owner = Arc::clone(&shared);
-    let syncer = named("settled-fsync", move || {
-        while stop.recv_timeout(Duration::from_secs(1))
-            == Err(std::sync::mpsc::RecvTimeoutError::Timeout)
-        {
-            sync(&sink_owner);
-        }
-        sync(&sink_owner);
-    })?;
-    let threads = Some(Threads {
-        cores,
-        reader,
-        stop_reader,
-        writer: writer_thread,
-        syncer,
-        stop_syncer,
-    });
-    Ok(Run {
-        shared,
-        reading,
-        length,
-        ended,
-        threads,
-    })
+fn start_cores<W: Work>(
+    shared: &Arc<Shared<W>>,
+    ending: watch::Sender<()>,
+    threads: &mut Vec<JoinHandle<Option<Tally>>>,
+) -> io::Result<()> {
+    let (slots, cores) = (shared.options.jobs.max(1), shared.cores);
+    for number in 0..cores {
+        let (shared, ending) = (Arc::clone(shared), ending.clone());
+        let slots = slots / cores + usize::from(number < slots % cores);
+        threads.push(named("settled-core", move || {
+            let tally = run_core(&shared, number, slots);
+            drop(ending);
+            tally
+        })?);
+    }
+    Ok(())
 }
 
 fn named<T: Send + 'static>(
@@ -239,7 +245,9 @@ fn sync<W: Work>(shared: &Shared<W>) {
 
 fn read<W: Work>(reader: Reader<W>, input: Input) -> Skipped {
     let (shared, reading) = (Arc::clone(&reader.shared), Arc::clone(&reader.reading));
-    let skipped = reader.read(input);
+    // Without a reader that says so, the list would never end.
+    let read = panic::catch_unwind(AssertUnwindSafe(|| reader.read(input)));
+    let skipped = read.unwrap_or_else(|_| Err(io::Error::other("its reader panicked: a defect")));
     if skipped.is_ok() && !shared.stopped.is_aborted() {
         reading.ended.store(true, Ordering::Release);
     }
@@ -379,7 +387,7 @@ impl Threads {
             match core.join() {
                 Ok(Some(core)) => tally.merge(core),
                 Ok(None) => {}
-                Err(panic) => std::panic::resume_unwind(panic),
+                Err(payload) => panic::resume_unwind(payload),
             }
         }
         shared.feed.close();
@@ -387,7 +395,7 @@ impl Threads {
         let skipped = self
             .reader
             .join()
-            .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            .unwrap_or_else(|payload| panic::resume_unwind(payload));
         if let (Some(writer), Some(thread)) = (&shared.writer, self.writer) {
             writer.close();
             let _ = thread.join();

@@ -14,7 +14,7 @@ use crate::entry::Entry;
 #[derive(Debug)]
 pub(crate) struct Hosts<S> {
     running: Option<usize>,
-    rate: Option<Gcra>,
+    rate: Option<Turns>,
     epoch: Instant,
     table: Mutex<Table<S>>,
 }
@@ -32,7 +32,53 @@ struct Host<S> {
     running: usize,
     /// They wait for a place, first come, first served.
     parked: VecDeque<Entry<S>>,
-    rate: Option<Gcra>,
+    rate: Option<Turns>,
+}
+
+/// A rate, kept twice: when whose turn is, and what really began. A turn that comes while there is no slot or no place for it is
+/// taken late, and those that came up meanwhile must not all begin at once then.
+#[derive(Clone, Copy, Debug)]
+struct Turns {
+    given: Gcra,
+    begun: Gcra,
+}
+
+/// Timers are late by so much: that is no reason to be slower than the rate.
+const LATE: Duration = Duration::from_millis(10);
+
+impl Turns {
+    fn new(rate: Gcra) -> Self {
+        let mut one = rate.burst(1).unwrap_or(rate);
+        let _ = one.take(0, 1);
+        let apart = one.peek(0, 1).unwrap_or(u64::MAX).max(1);
+        let late = LATE.as_nanos() as u64 / apart + 1;
+        let late = u32::try_from(late).unwrap_or(u32::MAX);
+        let burst = rate.max_burst().saturating_add(late);
+        Self {
+            given: rate,
+            begun: rate.burst(burst).unwrap_or(rate),
+        }
+    }
+
+    /// Takes the next turn: when it is. Whoever comes later gets a later one.
+    fn next(&mut self, now: u64) -> u64 {
+        let turn = self.given.peek(now, 1).unwrap_or(now);
+        let _ = self.given.take(turn, 1);
+        turn
+    }
+
+    /// Begins, or says when that may be.
+    fn begin(&mut self, now: u64) -> Result<(), u64> {
+        let begun = self.begun.take(now, 1);
+        begun.map_err(|not_yet| not_yet.ready().unwrap_or(u64::MAX))
+    }
+
+    /// What would allow its whole burst at once remembers nothing.
+    fn remembers(&self, now: u64) -> bool {
+        [self.given, self.begun]
+            .iter()
+            .any(|rate| rate.peek(now, rate.max_burst()) != Some(now))
+    }
 }
 
 /// What a job is told that wants to go to a host.
@@ -46,12 +92,36 @@ pub(crate) enum Enter<S> {
     Parked,
 }
 
+/// What a job leaves behind that leaves its host.
+#[derive(Debug)]
+pub(crate) struct Left<S> {
+    /// It takes over the place: it is for the caller to run, or to let it wait.
+    pub(crate) next: Option<Enter<S>>,
+    /// How many jobs waited for a place at some host before, this one included.
+    pub(crate) parked: usize,
+}
+
+impl<S> Default for Left<S> {
+    fn default() -> Self {
+        Self {
+            next: None,
+            parked: 0,
+        }
+    }
+}
+
+impl<S> Host<S> {
+    fn begin(&mut self, now: u64) -> Result<(), u64> {
+        self.rate.as_mut().map_or(Ok(()), |rate| rate.begin(now))
+    }
+}
+
 impl<S> Hosts<S> {
     /// `None`: no limits.
     pub(crate) fn new(running: Option<usize>, rate: Option<Gcra>) -> Option<Self> {
         (running.is_some() || rate.is_some()).then(|| Self {
             running,
-            rate,
+            rate: rate.map(Turns::new),
             epoch: Instant::now(),
             table: Mutex::new(Table {
                 hosts: HashMap::new(),
@@ -62,7 +132,7 @@ impl<S> Hosts<S> {
     }
 
     pub(crate) fn enter(&self, host: &str, mut entry: Entry<S>) -> Enter<S> {
-        let now = self.epoch.elapsed().as_nanos() as u64;
+        let now = self.now();
         let mut table = self.lock();
         table.prune(now);
         if !table.hosts.contains_key(host) {
@@ -78,11 +148,9 @@ impl<S> Hosts<S> {
         };
         if let (Some(rate), false) = (&mut place.rate, entry.has_turn) {
             entry.has_turn = true;
-            // Taken ahead of its time: whoever comes later gets a later turn.
-            let turn = rate.peek(now, 1).unwrap_or(now);
-            let _ = rate.take(turn, 1);
+            let turn = rate.next(now);
             if turn > now {
-                return Enter::At(self.epoch + Duration::from_nanos(turn), entry);
+                return Enter::At(self.at(turn), entry);
             }
         }
         if self.running.is_some_and(|limit| place.running >= limit) {
@@ -90,28 +158,45 @@ impl<S> Hosts<S> {
             table.parked += 1;
             return Enter::Parked;
         }
-        place.running += 1;
-        entry.has_turn = false;
-        Enter::Now(entry)
+        match place.begin(now) {
+            Ok(()) => {
+                place.running += 1;
+                entry.has_turn = false;
+                Enter::Now(entry)
+            }
+            Err(later) => Enter::At(self.at(later), entry),
+        }
     }
 
-    /// A try has ended. Its place goes to the job that waits longest for it: that one is for the caller to run.
-    pub(crate) fn leave(&self, host: &str) -> Option<Entry<S>> {
+    /// A try has ended. Its place goes to the job that waits longest for it.
+    pub(crate) fn leave(&self, host: &str) -> Left<S> {
+        let now = self.now();
         let mut table = self.lock();
-        let place = table.hosts.get_mut(host)?;
-        match place.parked.pop_front() {
-            Some(mut next) => {
-                table.parked -= 1;
+        let parked = table.parked;
+        let Some(place) = table.hosts.get_mut(host) else {
+            return Left::default();
+        };
+        let Some(mut next) = place.parked.pop_front() else {
+            place.running -= 1;
+            if place.running == 0 && place.rate.is_none() {
+                table.hosts.remove(host);
+            }
+            return Left::default();
+        };
+        let enter = match place.begin(now) {
+            Ok(()) => {
                 next.has_turn = false;
-                Some(next)
+                Enter::Now(next)
             }
-            None => {
+            Err(later) => {
                 place.running -= 1;
-                if place.running == 0 && place.rate.is_none() {
-                    table.hosts.remove(host);
-                }
-                None
+                Enter::At(self.at(later), next)
             }
+        };
+        table.parked -= 1;
+        Left {
+            next: Some(enter),
+            parked,
         }
     }
 
@@ -123,12 +208,24 @@ impl<S> Hosts<S> {
     /// Everybody out: the run stops.
     pub(crate) fn clear(&self) -> Vec<Entry<S>> {
         let mut table = self.lock();
+        // Asked once for each interrupted job, and there may be a million hosts.
+        if table.parked == 0 {
+            return Vec::new();
+        }
         table.parked = 0;
         table
             .hosts
             .values_mut()
             .flat_map(|host| std::mem::take(&mut host.parked))
             .collect()
+    }
+
+    fn now(&self) -> u64 {
+        self.epoch.elapsed().as_nanos() as u64
+    }
+
+    fn at(&self, nanos: u64) -> Instant {
+        self.epoch + Duration::from_nanos(nanos)
     }
 
     fn lock(&self) -> MutexGuard<'_, Table<S>> {
@@ -142,12 +239,80 @@ impl<S> Table<S> {
             return;
         }
         self.hosts.retain(|_, host| {
-            // A rate that would allow its whole burst at once remembers nothing.
-            let remembers = host
-                .rate
-                .is_some_and(|rate| rate.peek(now, rate.max_burst()) != Some(now));
+            let remembers = host.rate.is_some_and(|rate| rate.remembers(now));
             host.running > 0 || !host.parked.is_empty() || remembers
         });
         self.prune_at = (self.hosts.len() * 2).max(1024);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::job::{Id, Input, Job, Key};
+
+    fn entry(seq: u64) -> Entry<()> {
+        Entry::new(Job {
+            seq,
+            id: Id::Line,
+            key: Key::of(b""),
+            input: Input::of_line(b""),
+            timeout: None,
+            meta: None,
+            spec: (),
+        })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn turns_that_came_up_while_the_only_place_was_taken_do_not_all_begin_at_once() {
+        let rate = Gcra::new(10, Duration::from_secs(1)).unwrap();
+        let hosts = Hosts::new(Some(1), Some(rate)).unwrap();
+        let start = Instant::now();
+        let mut begun = Vec::new();
+        let mut waiting = Vec::new();
+        for seq in 0..40 {
+            match hosts.enter("h", entry(seq)) {
+                Enter::Now(_) => begun.push(start),
+                Enter::At(at, entry) => waiting.push((at, entry)),
+                Enter::Parked => {}
+            }
+        }
+        // The first one takes three seconds, and all others nothing.
+        let mut now = start + Duration::from_secs(3);
+        tokio::time::advance(now - start).await;
+        let mut running = true;
+        while begun.len() < 40 {
+            if std::mem::take(&mut running) {
+                match hosts.leave("h").next {
+                    Some(Enter::Now(_)) => {
+                        running = true;
+                        begun.push(now);
+                    }
+                    Some(Enter::At(at, entry)) => waiting.push((at, entry)),
+                    _ => {}
+                }
+                continue;
+            }
+            waiting.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
+            let (at, entry) = waiting.pop().expect("somebody waits");
+            tokio::time::advance(at.saturating_duration_since(now)).await;
+            now = now.max(at);
+            match hosts.enter("h", entry) {
+                Enter::Now(_) => {
+                    running = true;
+                    begun.push(now);
+                }
+                Enter::At(at, entry) => waiting.push((at, entry)),
+                Enter::Parked => {}
+            }
+        }
+        for (at, began) in begun.iter().enumerate() {
+            let second = begun[at..]
+                .iter()
+                .take_while(|later| **later - *began < Duration::from_secs(1));
+            assert!(second.count() <= 12, "{begun:?}");
+        }
+        let whole = begun[39] - start;
+        assert!(whole < Duration::from_millis(7_000), "{whole:?}");
     }
 }

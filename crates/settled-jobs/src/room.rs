@@ -12,7 +12,8 @@ use crate::entry::Entry;
 pub(crate) struct Room<S> {
     /// By time, then in the order of arrival.
     waiting: BinaryHeap<Reverse<Due<S>>>,
-    /// Their time has come: first tries, and repetitions (which the retry budget may hold back).
+    /// Their time has come: first tries and whoever waited for its host only, and repetitions (which the retry budget may hold
+    /// back).
     ready: [VecDeque<Entry<S>>; 2],
     /// They were under way when the run stopped.
     interrupted: VecDeque<Entry<S>>,
@@ -133,8 +134,10 @@ impl<S> Room<S> {
         Some(entry)
     }
 
+    /// Who has its turn at its host was granted by the retry budget before: that is not asked twice.
     fn make_ready(&mut self, entry: Entry<S>) {
-        self.ready[usize::from(entry.is_retry())].push_back(entry);
+        let budgeted = entry.is_retry() && !entry.has_turn;
+        self.ready[usize::from(budgeted)].push_back(entry);
     }
 
     /// When the next one is due that is not due yet.
@@ -162,6 +165,7 @@ impl<S> Room<S> {
         self.interrupted.pop_front()
     }
 
+    /// A job of this host waits no longer: the first of those behind it may go, or all, once the host is not crowded any more.
     fn left(&mut self, host: &str) {
         if let Some(count) = self.hosts.get_mut(host) {
             *count -= 1;
@@ -169,12 +173,54 @@ impl<S> Room<S> {
                 self.hosts.remove(host);
             }
         }
-        if let Some(queue) = self.behind.get_mut(host) {
-            let next = queue.pop_front();
-            if queue.is_empty() {
-                self.behind.remove(host);
-            }
-            next.into_iter().for_each(|entry| self.make_ready(entry));
+        let some = if self.is_crowded(Some(host)) {
+            1
+        } else {
+            usize::MAX
+        };
+        let Some(queue) = self.behind.get_mut(host) else {
+            return;
+        };
+        let going = queue
+            .drain(..some.min(queue.len()))
+            .collect::<Vec<Entry<S>>>();
+        if queue.is_empty() {
+            self.behind.remove(host);
         }
+        going.into_iter().for_each(|entry| self.make_ready(entry));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::job::{Id, Input, Job, Key};
+
+    fn entry(seq: u64) -> Entry<()> {
+        Entry::new(Job {
+            seq,
+            id: Id::Line,
+            key: Key::of(b""),
+            input: Input::of_line(b""),
+            timeout: None,
+            meta: None,
+            spec: (),
+        })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn everybody_behind_a_crowd_goes_when_the_crowd_has_gone() {
+        let (mut room, now) = (Room::new(40), Instant::now());
+        for seq in 1..=10 {
+            room.wait(entry(seq), now + Duration::from_secs(seq), Some("h"));
+        }
+        assert!(room.is_crowded(Some("h")) && !room.is_crowded(Some("other")));
+        (11..=40).for_each(|seq| room.queue_behind(entry(seq), "h"));
+        assert!(room.is_full());
+        room.due(now + Duration::from_secs(10));
+        let gone = std::iter::from_fn(|| room.take(false)).count();
+        assert_eq!((gone, room.len()), (40, 0));
     }
 }

@@ -6,9 +6,8 @@ use settled::AbortSignal;
 
 use crate::control::Control;
 use crate::counters::Counters;
-use crate::entry::Entry;
 use crate::feed::Feed;
-use crate::hosts::Hosts;
+use crate::hosts::{Enter, Hosts};
 use crate::options::Options;
 use crate::sink::Sink;
 use crate::work::Work;
@@ -31,15 +30,37 @@ pub(crate) struct Shared<W: Work> {
 }
 
 impl<W: Work> Shared<W> {
+    pub(crate) fn new(
+        work: Arc<W>,
+        options: Options,
+        sink: Arc<Sink>,
+        writer: Option<Writer>,
+    ) -> Self {
+        let cores = options.threads.clamp(1, options.jobs.max(1));
+        let control = Arc::new(Control::new(options.halt));
+        Self {
+            work,
+            hosts: Hosts::new(options.per_host, options.per_host_rate),
+            feed: Feed::new(options.jobs),
+            options,
+            cores,
+            stopped: control.stopped(),
+            aborted: control.aborted(),
+            control,
+            sink,
+            writer: writer.map(Arc::new),
+            counters: (0..cores).map(|_| Counters::default()).collect(),
+        }
+    }
+
     /// A try at a host has ended: gives out the job that takes over its place.
-    pub(crate) fn leave_host(&self, host: &str) -> Option<Entry<W::Spec>> {
-        let hosts = self.hosts.as_ref()?;
-        let next = hosts.leave(host)?;
+    pub(crate) fn leave_host(&self, host: &str) -> Option<Enter<W::Spec>> {
+        let left = self.hosts.as_ref()?.leave(host);
         // Other cores may have stopped pulling jobs because too many waited.
-        if hosts.parked() + 1 == self.options.waiting_room(1) {
+        if left.next.is_some() && left.parked == self.options.waiting_room(1) {
             self.feed.arrival.notify_waiters();
         }
-        Some(next)
+        left.next
     }
 
     /// Jobs that wait for a place at their host are bounded as those are that wait for a retry.

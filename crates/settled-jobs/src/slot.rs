@@ -55,7 +55,7 @@ impl<W: Work> Core<W> {
             .hosts
             .as_ref()
             .and_then(|_| self.host(&entry).map(str::to_owned));
-        let leave = || host.as_ref().and_then(|host| self.shared.leave_host(host));
+        let leave = || host.as_ref().and_then(|host| self.leave(host));
         if !self.admit().await {
             let next = leave();
             if entry.is_retry() {
@@ -103,8 +103,12 @@ impl<W: Work> Core<W> {
         Ok(next)
     }
 
-    /// Waits for the rate limit. `false`: the run has stopped meanwhile.
+    /// Waits for the rate limit. `false`: the run has stopped meanwhile, or before: a job that was taken along from its host has
+    /// not looked.
     async fn admit(&self) -> bool {
+        if self.shared.stopped.is_aborted() {
+            return false;
+        }
         match &self.shared.options.rate {
             Some(rate) => self.shared.stopped.run(rate.acquire()).await.is_ok(),
             None => true,
