@@ -12,7 +12,7 @@ use crate::line::Settled;
 use crate::lines::Lines;
 use crate::plan::PlanLine;
 use crate::replay::line_index::{Entry, LineIndex};
-use crate::replay::{Bits, is_number};
+use crate::replay::{Bits, is_number, number};
 use crate::tally::{Seen, Tally};
 
 /// What a file of outcome lines holds.
@@ -123,20 +123,33 @@ fn superseded(file: &File) -> io::Result<Bits> {
         let Some(settled) = Settled::read(line.bytes) else {
             continue;
         };
+        let id = || Key::of(settled.id.as_bytes()).0;
+        // A number that is a job's own id stands anywhere in a list, so the older line may be in either table.
         let before = if is_number(&settled.id, settled.seq) {
             // The index keeps a key an entry; here that is the number of the line.
             let entry = Entry {
                 key: Key(u128::from(line.seq).to_le_bytes()),
                 outcome: OutcomeKind::Fulfilled,
             };
-            let before = numbered.set(settled.seq, Some(entry))?;
-            before.map(|before| u128::from_le_bytes(before.key.0) as u64)
+            let named = (!named.is_empty()).then(|| named.remove(&id())).flatten();
+            [named, numbered.set(settled.seq, Some(entry))?.map(at)]
         } else {
-            named.insert(Key::of(settled.id.as_bytes()).0, line.seq)
+            let number = number(&settled.id).filter(|&number| number <= numbered.last());
+            let numbered = match number {
+                Some(number) => numbered.set(number, None)?.map(at),
+                None => None,
+            };
+            [named.insert(id(), line.seq), numbered]
         };
-        if let Some(before) = before {
-            superseded.set(before);
-        }
+        before
+            .into_iter()
+            .flatten()
+            .for_each(|before| superseded.set(before));
     }
     Ok(superseded)
+}
+
+/// The number of the line that an entry stands for.
+fn at(entry: Entry) -> u64 {
+    u128::from_le_bytes(entry.key.0) as u64
 }

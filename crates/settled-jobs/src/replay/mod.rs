@@ -116,7 +116,9 @@ impl<T> Replay<T> {
         if !is_number(&line.id, line.seq) {
             self.ids.record(&line.id, line.key, outcome);
             // A list whose order changed: the older line of this id stood where its number says.
-            if let (Some(number), Some(lines)) = (number(&line.id), &mut self.lines) {
+            if let (Some(number), Some(lines)) = (number(&line.id), &mut self.lines)
+                && number <= lines.last()
+            {
                 lines.set(number, None)?;
             }
             return Ok(());
@@ -346,7 +348,7 @@ fn remember(moved: &mut HashMap<Key, [u32; OutcomeKind::ALL.len()]>, entry: Entr
 }
 
 /// The line number that an id looks like.
-fn number(id: &str) -> Option<u64> {
+pub(crate) fn number(id: &str) -> Option<u64> {
     id.parse().ok().filter(|&number| is_number(id, number))
 }
 

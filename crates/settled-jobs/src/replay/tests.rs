@@ -300,3 +300,12 @@ fn the_newest_line_of_a_number_that_is_an_id_counts_wherever_it_stood() {
         );
     }
 }
+
+#[test]
+fn a_long_number_that_is_an_id_costs_nothing_beside_line_numbers() {
+    let mut replay = Replay::new(Redo::default());
+    record(&mut replay, "1", 1, "plain", OK);
+    record(&mut replay, "18446744073709551615", 2, "own", OK);
+    let lines = replay.lines.as_ref().unwrap();
+    assert_eq!(lines.last(), 1);
+}
