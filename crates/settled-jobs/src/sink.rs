@@ -39,7 +39,8 @@ pub(crate) struct Sink {
 #[derive(Debug)]
 struct State {
     length: Option<u64>,
-    failed: bool,
+    /// Why a write failed: no other one is made, and all cores hear the same.
+    failed: Option<io::Error>,
 }
 
 impl Sink {
@@ -47,7 +48,7 @@ impl Sink {
         Self {
             state: Mutex::new(State {
                 length: Some(ledger.length),
-                failed: false,
+                failed: None,
             }),
             file: ledger.file,
             fsync,
@@ -64,7 +65,7 @@ impl Sink {
         Self {
             state: Mutex::new(State {
                 length: None,
-                failed: false,
+                failed: None,
             }),
             file,
             fsync: Fsync::Never,
@@ -81,8 +82,8 @@ impl Sink {
             .state
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner);
-        if state.failed {
-            return Err(io::Error::other("an earlier write failed"));
+        if let Some(error) = &state.failed {
+            return Err(again(error));
         }
         let written = (&self.file)
             .write_all(lines)
@@ -93,12 +94,13 @@ impl Sink {
         match (&written, &mut state.length) {
             (Ok(()), Some(length)) => *length += lines.len() as u64,
             (Ok(()), None) => {}
-            (Err(_), length) => {
+            (Err(error), length) => {
+                let error = again(error);
                 // Half a line must not stay: the next run would have to cut it off.
                 if let Some(length) = length {
                     let _ = ftruncate(self.file.as_fd(), *length);
                 }
-                state.failed = true;
+                state.failed = Some(error);
             }
         }
         drop(state);
@@ -114,5 +116,29 @@ impl Sink {
             fdatasync(&self.file)?;
         }
         Ok(())
+    }
+}
+
+/// The same error once more: whoever tells of it first, what is told is why.
+fn again(error: &io::Error) -> io::Error {
+    match error.raw_os_error() {
+        Some(code) => io::Error::from_raw_os_error(code),
+        None => io::Error::new(error.kind(), error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn after_a_write_that_failed_every_core_hears_why() {
+        let (reader, writer) = io::pipe().unwrap();
+        drop(reader);
+        let sink = Sink::stream(File::from(std::os::fd::OwnedFd::from(writer)));
+        for _ in 0..2 {
+            let error = sink.write(b"a line\n").unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
+        }
     }
 }
