@@ -142,16 +142,17 @@ impl Ending {
         let running = grouped(progress.in_flight);
         match (number, self.count) {
             (SIGTERM, _) | (_, 2) => {
-                display.say(&format!("{name}: ending {running} running jobs; they are recorded and run again on resume"));
                 self.abort(control, name);
+                display.say(&format!("{name}: ending {running} running jobs; they are recorded and run again on resume"));
             }
             (_, 1) => {
+                // Before it is said: what is said holds already, and a terminal may be slow.
+                self.abort_at = Some(Instant::now() + self.grace);
+                control.stop(reason(name));
                 let grace = span(self.grace);
                 display.say(&format!(
                     "{name}: nothing new starts; {running} running jobs have {grace} to finish (again: end them now)"
                 ));
-                self.abort_at = Some(Instant::now() + self.grace);
-                control.stop(reason(name));
             }
             _ => {
                 display.say(&format!(

@@ -8,9 +8,9 @@ use std::path::Path;
 use settled::OutcomeKind;
 
 use crate::job::Key;
-use crate::line::Settled;
 use crate::lines::Lines;
 use crate::plan::PlanLine;
+use crate::readback::Settled;
 use crate::replay::line_index::{Entry, LineIndex};
 use crate::replay::{Bits, is_number, number};
 use crate::tally::{Seen, Tally};
@@ -152,4 +152,29 @@ fn superseded(file: &File) -> io::Result<Bits> {
 /// The number of the line that an entry stands for.
 fn at(entry: Entry) -> u64 {
     u128::from_le_bytes(entry.key.0) as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_that_is_an_id_has_one_newest_line_wherever_it_stood() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("ledger");
+        let line = |seq: u64| {
+            let key = "0".repeat(32);
+            format!(r#"{{"v":1,"id":"7","seq":{seq},"key":"{key}","outcome":"fulfilled"}}"#)
+        };
+        for (older, newer) in [(3, 7), (7, 3), (7, 7), (3, 4)] {
+            std::fs::write(&path, format!("{}\n{}\n", line(older), line(newer))).unwrap();
+            let mut found = Vec::new();
+            latest(&path, |bytes| {
+                found.push(bytes.to_vec());
+                Ok(())
+            })
+            .unwrap();
+            assert_eq!(found, [line(newer).into_bytes()], "{older}, then {newer}");
+        }
+    }
 }

@@ -13,3 +13,4 @@ mod stdout;
 mod template;
 mod terminal;
 mod tool;
+mod waiting;
