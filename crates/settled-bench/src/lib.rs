@@ -11,7 +11,7 @@
 //! | [`fetch`], [`spawn`], [`list`] | the three benches |
 //! | [`rounds`] | every tool in turn, several times |
 //! | [`figures`], [`table`], [`machine`] | medians, ratios, tables, the machine |
-//! | [`reference`] | what the reference programs of `src/bin` share |
+//! | [`mod@reference`] | what the reference programs of `src/bin` share |
 //!
 //! The rules of every figure: ratios within one run on one machine; medians over rounds in which
 //! every tool runs once; the work that was really done is counted by the server, not by the tool.

@@ -1,11 +1,9 @@
 //! The engine: sets the line up, from the source to the ledger, and brings it to its end.
 
 use std::convert::Infallible;
-use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::panic::{self, AssertUnwindSafe};
-use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, mpsc};
@@ -20,83 +18,16 @@ use crate::control::{Broken, Control};
 use crate::core::Core;
 use crate::counters::{Progress, Total};
 use crate::feed::Item;
-use crate::ledger::{IfExists, Ledger, LedgerError};
 use crate::options::Options;
-use crate::plan::Plan;
+use crate::output::Opened;
 use crate::reader::{Form, Reader, Reading};
-use crate::replay::{Redo, Replay, Skipped};
+use crate::replay::{Replay, Skipped};
 use crate::shared::Shared;
-use crate::sink::{Fsync, Sink};
 use crate::slot::slot;
 use crate::source::{Input, Source};
 use crate::tally::Tally;
 use crate::work::Work;
 use crate::writer::Writer;
-
-/// Where outcome lines go.
-#[derive(Debug)]
-pub enum Output {
-    /// A ledger: a regular file that a later run can go on with.
-    Ledger {
-        /// Where it is.
-        path: PathBuf,
-        /// What to do with the one that is there.
-        if_exists: IfExists,
-        /// Damaged lines are set aside.
-        repair: bool,
-        /// Which settled jobs are to be done again.
-        redo: Redo,
-        /// When lines are forced onto the disk.
-        fsync: Fsync,
-    },
-    /// Standard output, a pipe, a device.
-    Stream(File),
-}
-
-/// A ledger that is open, or a stream: what a run needs before it can begin.
-#[derive(Debug)]
-pub struct Opened<W: Work> {
-    sink: Sink,
-    replay: Replay<Item<W::Spec>>,
-    /// A random name of this ledger (or of this run, if it has none).
-    pub name: String,
-    /// Bytes of a torn last line that were cut off.
-    pub torn: u64,
-}
-
-impl Output {
-    /// Opens the output and reads what a ledger holds.
-    ///
-    /// # Errors
-    /// If the ledger can't be used.
-    pub fn open<W: Work>(self, plan: &Plan) -> Result<Opened<W>, LedgerError> {
-        match self {
-            Self::Ledger {
-                path,
-                if_exists,
-                repair,
-                redo,
-                fsync,
-            } => {
-                let mut replay = Replay::new(redo);
-                let ledger = Ledger::open(&path, plan, if_exists, repair, &mut replay)?;
-                let (name, torn) = (ledger.name.clone(), ledger.torn);
-                Ok(Opened {
-                    sink: Sink::ledger(ledger, fsync),
-                    replay,
-                    name,
-                    torn,
-                })
-            }
-            Self::Stream(file) => Ok(Opened {
-                sink: Sink::stream(file),
-                replay: Replay::new(Redo::default()),
-                name: crate::plan::ledger_name(),
-                torn: 0,
-            }),
-        }
-    }
-}
 
 /// A run under way. Dropping it aborts the run and waits for its threads.
 #[derive(Debug)]

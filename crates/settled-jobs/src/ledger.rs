@@ -12,9 +12,10 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, flock};
 
-use crate::line::{Settled, checksum_holds};
+use crate::line::checksum_holds;
 use crate::lines::Lines;
 use crate::plan::{Plan, PlanLine, ledger_name};
+use crate::readback::Settled;
 use crate::replay::Replay;
 
 /// What to do with a ledger that exists.

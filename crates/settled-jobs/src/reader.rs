@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 use crate::feed::{Bad, Item};
 use crate::job::{Id, Input as Shown, Key, Line};
-use crate::lines::Lines;
+use crate::lines::{Lines, Record};
 use crate::record::{ErrorKind, Failure};
 use crate::replay::{Replay, Skipped, Verdict};
 use crate::shared::Shared;
@@ -75,57 +75,61 @@ impl<W: Work> Reader<W> {
                 taken = false;
                 break;
             }
-            let end = record.offset + record.length + 1;
-            self.reading.position.store(end, Ordering::Relaxed);
-            let too_long = record.too_long().then_some(record.length);
-            let bytes = if self.form.nul {
-                record.bytes
-            } else {
-                trim(record.bytes, record.seq)
-            };
-            if bytes.iter().all(u8::is_ascii_whitespace) && too_long.is_none() {
-                self.reading.blank.fetch_add(1, Ordering::Relaxed);
-                continue;
+            if let Some(weight) = self.line(record, &mut json, &mut decided)? {
+                let items = decided.drain(..).map(rejecting_repeated);
+                batch.extend(items.map(|item| (weight, item)));
             }
-            let json = *json.get_or_insert_with(|| bytes.trim_ascii_start().starts_with(b"{"));
-            if json {
-                self.replay.expect_own_ids();
-            }
-            let line = Line {
-                seq: record.seq,
-                bytes,
-                json,
-            };
-            self.reading.lines.fetch_add(1, Ordering::Relaxed);
-            if !json && too_long.is_none() && self.replay.skips(line.seq, Key::of(bytes))? {
-                self.reading.skipped.fetch_add(1, Ordering::Relaxed);
-                continue;
-            }
-            let weight = size_of::<Item<W::Spec>>() + bytes.len();
-            let (id, key, item) = self.item(line, too_long);
-            self.replay.offer(line.seq, &id, key, item, &mut decided)?;
-            self.reading
-                .skipped
-                .store(self.replay.skipped().total(), Ordering::Relaxed);
-            batch.extend(
-                decided
-                    .drain(..)
-                    .map(|verdict| (weight, rejecting_repeated(verdict))),
-            );
         }
         if taken {
             self.replay.end(&mut decided)?;
-            batch.extend(
-                decided
-                    .drain(..)
-                    .map(|verdict| (size_of::<Item<W::Spec>>(), rejecting_repeated(verdict))),
-            );
+            let items = decided.drain(..).map(rejecting_repeated);
+            batch.extend(items.map(|item| (size_of::<Item<W::Spec>>(), item)));
             self.shared.feed.push(&mut batch);
         }
         self.reading
             .skipped
             .store(self.replay.skipped().total(), Ordering::Relaxed);
         Ok(self.replay.skipped())
+    }
+
+    /// One line of the list: what is to be done because of it is put into `decided`. Gives what each of that weighs; `None`:
+    /// the line is blank or has settled.
+    fn line(
+        &mut self,
+        record: Record<'_>,
+        json: &mut Option<bool>,
+        decided: &mut Vec<Verdict<Item<W::Spec>>>,
+    ) -> io::Result<Option<usize>> {
+        let end = record.offset + record.length + 1;
+        self.reading.position.store(end, Ordering::Relaxed);
+        let too_long = record.too_long().then_some(record.length);
+        let bytes = if self.form.nul {
+            record.bytes
+        } else {
+            trim(record.bytes, record.seq)
+        };
+        if bytes.iter().all(u8::is_ascii_whitespace) && too_long.is_none() {
+            self.reading.blank.fetch_add(1, Ordering::Relaxed);
+            return Ok(None);
+        }
+        let json = *json.get_or_insert_with(|| bytes.trim_ascii_start().starts_with(b"{"));
+        let line = Line {
+            seq: record.seq,
+            bytes,
+            json,
+        };
+        self.reading.lines.fetch_add(1, Ordering::Relaxed);
+        if json {
+            self.replay.expect_own_ids();
+        } else if too_long.is_none() && self.replay.skips(line.seq, Key::of(bytes))? {
+            self.reading.skipped.fetch_add(1, Ordering::Relaxed);
+            return Ok(None);
+        }
+        let (id, key, item) = self.item(line, too_long);
+        self.replay.offer(line.seq, &id, key, item, decided)?;
+        let skipped = self.replay.skipped().total();
+        self.reading.skipped.store(skipped, Ordering::Relaxed);
+        Ok(Some(size_of::<Item<W::Spec>>() + bytes.len()))
     }
 
     fn item(&self, line: Line<'_>, too_long: Option<u64>) -> (Id, Key, Item<W::Spec>) {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use settled_jobs::{ErrorKind, FailureGroup, Report};
+use settled_jobs::{FailureGroup, Report};
 
 use super::escape::escape;
 use super::number::{grouped, millis, rate, span};
@@ -18,32 +18,7 @@ pub(crate) fn text(report: &Report) -> String {
 
 fn write_all(out: &mut String, report: &Report) -> std::fmt::Result {
     head(out, report)?;
-    if report.attempts > report.settled {
-        let met: Vec<String> = report
-            .met
-            .iter()
-            .take(6)
-            .map(|met| {
-                let what = match met.status.filter(|_| met.kind == ErrorKind::Http) {
-                    Some(status) => status.to_string(),
-                    None => met.kind.name().to_owned(),
-                };
-                format!("{} × {what}", grouped(met.count))
-            })
-            .collect();
-        let met = if met.is_empty() {
-            String::new()
-        } else {
-            format!("; tries met {}", met.join(", "))
-        };
-        row(
-            out,
-            "attempts",
-            &format!("{}{met}", grouped(report.attempts)),
-        )?;
-    } else {
-        row(out, "attempts", &grouped(report.attempts))?;
-    }
+    row(out, "attempts", &attempts(report))?;
     if let Some(l) = &report.latency_ms {
         let times = format!(
             "p50 {}, p90 {}, p99 {}, p99.9 {}, max {}",
@@ -80,6 +55,19 @@ fn write_all(out: &mut String, report: &Report) -> std::fmt::Result {
         )?;
     }
     Ok(())
+}
+
+/// How many tries there were; where some were repeated, what they met.
+fn attempts(report: &Report) -> String {
+    let count = grouped(report.attempts);
+    if report.attempts <= report.settled || report.met.is_empty() {
+        return count;
+    }
+    let met = report.met.iter().take(6).map(|met| match met.status {
+        Some(status) => format!("{} × {status}", grouped(met.count)),
+        None => format!("{} × {}", grouped(met.count), met.kind.name()),
+    });
+    format!("{count}; tries met {}", met.collect::<Vec<_>>().join(", "))
 }
 
 fn head(out: &mut String, report: &Report) -> std::fmt::Result {

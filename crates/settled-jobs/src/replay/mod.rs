@@ -17,7 +17,7 @@ use std::path::Path;
 use settled::OutcomeKind;
 
 use crate::job::{Id, Key};
-use crate::line::Settled;
+use crate::readback::Settled;
 use id_table::{Claim, IdTable};
 use line_index::{Entry, LineIndex};
 

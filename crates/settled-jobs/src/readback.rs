@@ -1,0 +1,100 @@
+//! An outcome line, read back as far as a resume needs it.
+//!
+//! Members stand in a fixed order, so that it needs the first hundred bytes of a line and its checksum, not a JSON parser. A line
+//! that somebody re-wrote with another tool is still read, by the parser.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use settled::OutcomeKind;
+
+use crate::job::Key;
+use crate::line::checksum_holds;
+
+/// What a resume has to know of an outcome line.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Settled<'a> {
+    pub(crate) id: Cow<'a, str>,
+    pub(crate) seq: u64,
+    pub(crate) key: Key,
+    pub(crate) outcome: OutcomeKind,
+    pub(crate) is_final: bool,
+}
+
+impl<'a> Settled<'a> {
+    /// Reads an outcome line back. `None`: it is none, or a damaged one.
+    pub(crate) fn read(line: &'a [u8]) -> Option<Self> {
+        match checksum_holds(line) {
+            Some(true) => Self::scan(line).or_else(|| Self::parse(line)),
+            Some(false) => None,
+            None => Self::parse(line),
+        }
+    }
+
+    /// The head of a line as `OutcomeLine` writes it.
+    fn scan(line: &'a [u8]) -> Option<Self> {
+        let rest = line.strip_prefix(br#"{"v":1,"id":""#)?;
+        let (id, rest) = rest.split_at(memchr::memchr2(b'"', b'\\', rest)?);
+        let rest = rest.strip_prefix(br#"","seq":"#)?;
+        let digits = rest.iter().take_while(|b| b.is_ascii_digit()).count();
+        let (seq, rest) = rest.split_at(digits);
+        let (key, rest) = rest.strip_prefix(br#","key":""#)?.split_at_checked(32)?;
+        let rest = rest.strip_prefix(br#"","outcome":""#)?;
+        let (outcome, rest) = rest.split_at(memchr::memchr(b'"', rest)?);
+        Some(Self {
+            id: Cow::Borrowed(std::str::from_utf8(id).ok()?),
+            seq: std::str::from_utf8(seq).ok()?.parse().ok()?,
+            key: parse_key(key)?,
+            outcome: outcome_named(std::str::from_utf8(outcome).ok()?)?,
+            is_final: !rest.starts_with(br#"","final":false"#),
+        })
+    }
+
+    /// Any JSON object that has the members.
+    pub(crate) fn parse(line: &'a [u8]) -> Option<Self> {
+        #[derive(Deserialize)]
+        struct Members<'a> {
+            v: u32,
+            #[serde(borrow)]
+            id: Cow<'a, str>,
+            seq: u64,
+            #[serde(borrow)]
+            key: Cow<'a, str>,
+            #[serde(borrow)]
+            outcome: Cow<'a, str>,
+            #[serde(rename = "final", default = "yes")]
+            is_final: bool,
+        }
+        let members: Members<'a> = serde_json::from_slice(line).ok()?;
+        Some(Self {
+            id: members.id,
+            seq: members.seq,
+            key: parse_key(members.key.as_bytes())?,
+            outcome: outcome_named(&members.outcome)?,
+            is_final: members.is_final,
+        })
+        .filter(|_| members.v == 1)
+    }
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn outcome_named(name: &str) -> Option<OutcomeKind> {
+    OutcomeKind::ALL
+        .into_iter()
+        .find(|kind| kind.name() == name)
+}
+
+fn parse_key(hex: &[u8]) -> Option<Key> {
+    let mut key = [0; 16];
+    if hex.len() != 32 {
+        return None;
+    }
+    for (byte, pair) in key.iter_mut().zip(hex.chunks_exact(2)) {
+        let digit = |b: u8| char::from(b).to_digit(16);
+        *byte = u8::try_from(digit(pair[0])? * 16 + digit(pair[1])?).ok()?;
+    }
+    Some(Key(key))
+}
