@@ -271,7 +271,8 @@ impl<T> Replay<T> {
         };
         let nothing_left = seq >= lines.last();
         match lines.get(seq)? {
-            Some(entry) if entry.key == key => {
+            // After an edit, what is held back may have settled further down: then the position proves nothing.
+            Some(entry) if entry.key == key && (self.held.is_empty() || self.moved.is_empty()) => {
                 self.decide_held(out);
                 self.skip_or_run(self.redo.has(entry.outcome), entry.outcome, item, out);
             }

@@ -309,3 +309,16 @@ fn a_long_number_that_is_an_id_costs_nothing_beside_line_numbers() {
     let lines = replay.lines.as_ref().unwrap();
     assert_eq!(lines.last(), 1);
 }
+
+#[test]
+fn a_line_that_settled_further_down_before_an_edit_is_not_done_again() {
+    // The list was a, b, c, d, of which b did not settle; then it became x, d, c.
+    let lines = [(1, "a", OK), (3, "c", OK), (4, "d", OK)];
+    assert_eq!(
+        match_list(&mut ledger(&lines, Redo::default()), &["x", "d", "c"]),
+        ["x"]
+    );
+    let lines = [lines[0], lines[1], lines[2], (1, "x", OK)];
+    let again = match_list(&mut ledger(&lines, Redo::default()), &["x", "d", "c"]);
+    assert!(again.is_empty(), "{again:?}");
+}
