@@ -24,6 +24,7 @@ use clap::Parser;
 use flags::{Cli, Command};
 
 fn main() -> ExitCode {
+    signals::outlive_file_limits();
     let cli = Cli::parse();
     show::style::set(cli.color);
     let ended = match cli.command {

@@ -2,9 +2,10 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::sync::Arc;
 use std::task::Poll;
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// INT, TERM and HUP, as they come.
@@ -37,6 +38,12 @@ impl Signals {
         })
         .await
     }
+}
+
+/// A limit on the size of files is from now on an error of the write, as a full disk is, and not our end.
+pub(crate) fn outlive_file_limits() {
+    // Should it not be to be had, the kernel's default holds: the run ends, and can be resumed.
+    let _ = signal_hook::flag::register(SIGXFSZ, Arc::default());
 }
 
 /// What a signal is called.

@@ -158,6 +158,10 @@ impl Ledger {
                 let _ = file.set_len(length);
                 return Err(io_error(error));
             }
+            if length == 0 {
+                // A new file is there after a power cut only if its folder knows of it.
+                sync_folder(path).map_err(io_error)?;
+            }
             length += line.len() as u64;
         }
         Ok(Self {
@@ -166,6 +170,20 @@ impl Ledger {
             name,
             torn: contents.torn,
         })
+    }
+}
+
+fn folder(path: &Path) -> &Path {
+    path.parent()
+        .filter(|dir| !dir.as_os_str().is_empty())
+        .unwrap_or(Path::new("."))
+}
+
+/// Forces the names in a ledger's folder onto the disk, where the file system can do that.
+fn sync_folder(path: &Path) -> io::Result<()> {
+    match File::open(folder(path))?.sync_all() {
+        Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),
+        synced => synced,
     }
 }
 
@@ -273,10 +291,7 @@ struct Contents {
 impl Contents {
     fn read<T>(file: &File, path: &Path, replay: &mut Replay<T>) -> Result<Self, LedgerError> {
         let io_error = |error| LedgerError::Io(path.to_owned(), error);
-        let dir = path
-            .parent()
-            .filter(|dir| !dir.as_os_str().is_empty())
-            .unwrap_or(Path::new("."));
+        let dir = folder(path);
         let mut contents = Self::default();
         let mut lines = Lines::new(file, b'\n', usize::MAX);
         while let Some(line) = lines.next().map_err(io_error)? {
@@ -354,6 +369,7 @@ fn set_aside(
     aside.sync_all()?;
     good.sync_all()?;
     fs::rename(&whole, path)?;
+    sync_folder(path)?;
     Ok(good)
 }
 

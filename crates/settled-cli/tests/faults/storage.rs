@@ -98,13 +98,8 @@ fn a_limit_of_the_file_size_ends_the_run_and_without_it_it_goes_on() {
         let outer = ["sh", "-c", trap, "sh", "prlimit", &limit];
         let ran = run(&mut within(&outer, &args));
         let full = fs::read(dir.path("ledger")).expect("a ledger");
-        if ignored {
-            ran.exits(4).says("outcomes can't be written");
-            assert_eq!(whole_lines(&full), full, "half a line stayed");
-        } else {
-            // The kernel's own answer to such a limit is to kill.
-            assert_ne!(ran.status.code(), Some(0), "{}", ran.stderr);
-        }
+        ran.exits(4).says("outcomes can't be written");
+        assert_eq!(whole_lines(&full), full, "half a line stayed");
         let full = whole_lines(&full).to_vec();
         run(&mut settled(&args)).exits(0);
         assert!(
