@@ -237,9 +237,12 @@ enum Head {
     Ledger,
 }
 
+/// A file whose first line is longer is somebody else's; it may be one of many gigabytes, and is not read into memory to see that.
+const MAX_PLAN: usize = 16 << 20;
+
 impl Head {
     fn read(file: &File, path: &Path) -> Result<Self, LedgerError> {
-        let mut lines = Lines::new(file, b'\n', usize::MAX);
+        let mut lines = Lines::new(file, b'\n', MAX_PLAN);
         let first = lines
             .next()
             .map_err(|error| LedgerError::Io(path.to_owned(), error))?;

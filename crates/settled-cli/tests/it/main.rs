@@ -2,6 +2,7 @@
 
 mod exit;
 mod flags;
+mod foreign;
 mod input;
 mod load;
 mod record;
