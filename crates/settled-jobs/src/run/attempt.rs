@@ -30,6 +30,10 @@ use crate::keep::Keep;
 use crate::record::{Ended, ErrorKind, Failure, JobResult, RunResult};
 use crate::work::{Attempt, Core, Tried};
 
+/// A command that ends within this time is not listened to before: its pipes hold what it has to say, and having the kernel tell
+/// of each of them costs more than a short command does. One that fills a pipe waits for us that long, once.
+const SHORT: Duration = Duration::from_millis(5);
+
 /// How long the rest of a group may keep the pipes open after its leader has ended by itself.
 const LINGER: Duration = Duration::from_secs(1);
 
@@ -166,9 +170,20 @@ impl RunCore {
         attempt: &Attempt<'_>,
     ) -> Option<Stop> {
         let mut stop = pin!(stop(until, attempt.abort));
-        let stopped = self
-            .pump(running, Running::child_has_ended, stop.as_mut())
-            .await;
+        let mut stopped = {
+            let short = pin!(first(stop.as_mut(), sleep(SHORT)));
+            let limit = self.pump(running, Running::child_has_ended, short).await;
+            limit.and_then(|limit| match limit {
+                Either::Left(stop) => Some(stop),
+                Either::Right(()) => None,
+            })
+        };
+        running.watch(&mut self.buffer.borrow_mut());
+        if stopped.is_none() {
+            stopped = self
+                .pump(running, Running::child_has_ended, stop.as_mut())
+                .await;
+        }
         if stopped.is_none() && !running.is_done() {
             self.pump(running, Running::is_done, pin!(first(sleep(LINGER), stop)))
                 .await;
@@ -266,6 +281,11 @@ impl RunCore {
 }
 
 impl Running<'_> {
+    fn watch(&mut self, buffer: &mut [u8]) {
+        self.stdout.watch(buffer);
+        self.stderr.watch(buffer);
+    }
+
     fn child_has_ended(&self) -> bool {
         self.child.has_ended()
     }

@@ -1,6 +1,7 @@
 //! One output stream of a command, read into what is kept of it.
 
 use std::io::{self, ErrorKind};
+use std::os::fd::{AsFd, OwnedFd};
 use std::task::{Context, Poll, ready};
 
 use rustix::io::Errno;
@@ -14,11 +15,19 @@ const READS: usize = 16;
 /// How much of a stream's end is remembered to find its last line in.
 const TAIL: usize = 1024;
 
+/// Our end of a pipe.
+#[derive(Debug)]
+enum Pipe {
+    /// Nobody looks at it yet: a command that is soon over needs no more than one look, when it has ended.
+    Unwatched(OwnedFd),
+    Watched(Receiver),
+}
+
 /// An output stream.
 #[derive(Debug)]
 pub(super) struct Stream {
     /// `None`: at its end, or given up.
-    pipe: Option<Receiver>,
+    pipe: Option<Pipe>,
     /// `None`: not kept, or its file can't be written.
     keep: Option<Keep>,
     error: Option<io::Error>,
@@ -27,10 +36,10 @@ pub(super) struct Stream {
 
 impl Stream {
     /// `tail`: the last line will be asked for.
-    pub(super) fn new(pipe: Option<Receiver>, keep: impl FnOnce() -> Keep, tail: bool) -> Self {
+    pub(super) fn new(pipe: Option<OwnedFd>, keep: impl FnOnce() -> Keep, tail: bool) -> Self {
         Self {
             keep: pipe.is_some().then(keep),
-            pipe,
+            pipe: pipe.map(Pipe::Unwatched),
             error: None,
             tail: tail.then(Vec::new),
         }
@@ -40,11 +49,35 @@ impl Stream {
         self.pipe.is_none()
     }
 
-    /// Reads what is there. Ready at the end of the stream.
+    /// Reads what is there. What is not at its end then is watched from now on.
+    pub(super) fn watch(&mut self, buffer: &mut [u8]) {
+        for _ in 0..READS {
+            let Some(Pipe::Unwatched(pipe)) = &self.pipe else {
+                return;
+            };
+            match rustix::io::read(pipe, &mut *buffer) {
+                Ok(0) => self.pipe = None,
+                Ok(count) => self.take(&buffer[..count]),
+                Err(Errno::AGAIN) => break,
+                Err(Errno::INTR) => {}
+                Err(error) => self.fail(error.into()),
+            }
+        }
+        if let Some(Pipe::Unwatched(pipe)) = self.pipe.take() {
+            match Receiver::from_owned_fd_unchecked(pipe) {
+                Ok(pipe) => self.pipe = Some(Pipe::Watched(pipe)),
+                Err(error) => self.fail(error),
+            }
+        }
+    }
+
+    /// Reads what is there, if the stream is watched. Ready at its end.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<()> {
         for _ in 0..READS {
-            let Some(pipe) = &self.pipe else {
-                return Poll::Ready(());
+            let pipe = match &self.pipe {
+                None => return Poll::Ready(()),
+                Some(Pipe::Unwatched(_)) => return Poll::Pending,
+                Some(Pipe::Watched(pipe)) => pipe,
             };
             match ready!(pipe.poll_read_ready(cx)).and_then(|()| pipe.try_read(buffer)) {
                 Ok(0) => self.pipe = None,
@@ -61,7 +94,11 @@ impl Stream {
     /// Takes what is in the pipe at this moment, and closes it although somebody may still write.
     pub(super) fn close(&mut self, buffer: &mut [u8]) {
         for _ in 0..READS {
-            let Some(pipe) = &self.pipe else { return };
+            let pipe = match &self.pipe {
+                None => return,
+                Some(Pipe::Unwatched(pipe)) => pipe.as_fd(),
+                Some(Pipe::Watched(pipe)) => pipe.as_fd(),
+            };
             match rustix::io::read(pipe, &mut *buffer) {
                 Ok(0) | Err(Errno::AGAIN) => self.pipe = None,
                 Ok(count) if count < buffer.len() => {

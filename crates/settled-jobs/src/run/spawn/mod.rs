@@ -12,7 +12,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::process::Pid;
-use tokio::net::unix::pipe::Receiver;
 
 use super::child::{Child, Exit};
 use super::config::{RunConfig, Spawner};
@@ -85,8 +84,10 @@ pub(super) struct Launcher {
 #[derive(Debug)]
 pub(super) struct Launched {
     pub(super) child: Child,
-    pub(super) stdout: Option<Receiver>,
-    pub(super) stderr: Option<Receiver>,
+    /// Not blocking.
+    pub(super) stdout: Option<OwnedFd>,
+    /// Not blocking.
+    pub(super) stderr: Option<OwnedFd>,
 }
 
 /// Where it went wrong.

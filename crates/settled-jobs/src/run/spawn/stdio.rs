@@ -5,12 +5,12 @@ use std::io::{self, Seek, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use rustix::fs::{OFlags, fcntl_setfl};
-use tokio::net::unix::pipe::Receiver;
 
 /// A pipe from a command to us.
 #[derive(Debug)]
 pub(super) struct Pipe {
-    pub(super) read: Receiver,
+    /// Not blocking.
+    pub(super) read: OwnedFd,
     pub(super) write: OwnedFd,
 }
 
@@ -19,7 +19,7 @@ impl Pipe {
         let (read, write) = io::pipe()?;
         fcntl_setfl(&read, OFlags::NONBLOCK)?;
         Ok(Self {
-            read: Receiver::from_owned_fd_unchecked(read.into())?,
+            read: read.into(),
             write: high(write.into())?,
         })
     }
