@@ -63,6 +63,13 @@ fn limited(tally: &Tally) -> Option<Remark> {
 /// More in flight made nothing faster.
 fn concurrency(levels: &[Level]) -> Option<Remark> {
     for (at, few) in levels.iter().enumerate() {
+        // It has to have grown before: throughput that is the same at every level has another limit (a rate, a slow list).
+        let grew = levels[..at]
+            .iter()
+            .any(|fewer| fewer.per_second <= few.per_second * 0.75);
+        if !grew {
+            continue;
+        }
         let gained_nothing = |many: &&Level| {
             many.in_flight >= few.in_flight * 1.8
                 && many.per_second <= few.per_second * 1.05
@@ -219,7 +226,18 @@ mod tests {
             level(48.0, 1900.0, 60),
         ];
         assert_eq!(concurrency(&growing), None);
-        let quick = [level(24.0, 1000.0, 25), level(48.0, 1010.0, 30)];
+        // A rate limit, and a service that got slower by itself.
+        let limited = [
+            level(6.0, 120.0, 50),
+            level(14.0, 118.0, 110),
+            level(30.0, 119.0, 250),
+        ];
+        assert_eq!(concurrency(&limited), None);
+        let quick = [
+            level(12.0, 600.0, 20),
+            level(24.0, 1000.0, 25),
+            level(48.0, 1010.0, 30),
+        ];
         assert_eq!(concurrency(&quick), None);
     }
 }
