@@ -70,7 +70,10 @@ impl<W: Work> Core<W> {
         let seed = shared.options.seed.wrapping_add(number as u64);
         Rc::new(Self {
             worker,
-            room: RefCell::new(Room::new(shared.options.waiting_room(shared.cores))),
+            room: RefCell::new(Room::new(
+                shared.options.waiting_room(shared.cores),
+                WAITING_BYTES / shared.cores,
+            )),
             commit,
             tally: RefCell::new(Tally::new()),
             rng: RefCell::new(fastrand::Rng::with_seed(seed)),
@@ -127,15 +130,15 @@ impl<W: Work> Core<W> {
                 return over.then_some(Next::Done);
             }
             match self.shared.feed.pull() {
-                Pulled::Item(Item::Job(job)) => {
-                    let Some(entry) = self.not_crowded(Entry::new(job)) else {
+                Pulled::Item(Item::Job(job), weight) => {
+                    let Some(entry) = self.not_crowded(Entry::new(job, weight)) else {
                         continue;
                     };
                     if let Some(entry) = self.enter_host(entry) {
                         return Some(Next::Try(entry));
                     }
                 }
-                Pulled::Item(Item::Bad(bad)) => return Some(Next::Bad(bad)),
+                Pulled::Item(Item::Bad(bad), _) => return Some(Next::Bad(bad)),
                 Pulled::Empty => return None,
                 Pulled::Ended => return (self.room.borrow().len() == 0).then_some(Next::Done),
             }
@@ -347,6 +350,9 @@ impl<W: Work> Core<W> {
         }
     }
 }
+
+/// How many bytes the jobs may have that wait, over all cores: jobs may carry bodies.
+const WAITING_BYTES: usize = 64 << 20;
 
 /// Where time alone brings no tokens, retries look this often whether first tries have brought some.
 const NO_TOKENS_LOOK: Duration = Duration::from_millis(100);

@@ -11,6 +11,8 @@ use crate::record::Try;
 #[derive(Debug)]
 pub(crate) struct Entry<S> {
     pub(crate) job: Job<S>,
+    /// About how many bytes of memory it takes.
+    pub(crate) weight: usize,
     /// Tries that failed.
     pub(crate) tries: Vec<Try>,
     /// When the first try began.
@@ -26,9 +28,10 @@ pub(crate) struct Begun {
 }
 
 impl<S> Entry<S> {
-    pub(crate) fn new(job: Job<S>) -> Self {
+    pub(crate) fn new(job: Job<S>, weight: usize) -> Self {
         Self {
             job,
+            weight,
             tries: Vec::new(),
             begun: None,
             has_turn: false,

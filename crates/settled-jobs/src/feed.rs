@@ -53,7 +53,8 @@ const MAX_WEIGHT: usize = 4 << 20;
 /// What a slot finds.
 #[derive(Debug)]
 pub(crate) enum Pulled<S> {
-    Item(Item<S>),
+    /// It, and what it weighs in bytes.
+    Item(Item<S>, usize),
     /// Nothing now.
     Empty,
     /// Nothing any more.
@@ -137,7 +138,7 @@ impl<S> Feed<S> {
         if refill || heavy {
             self.room.notify_one();
         }
-        Pulled::Item(item)
+        Pulled::Item(item, weight)
     }
 
     /// How many items wait, and whether the list has ended.

@@ -252,15 +252,18 @@ mod tests {
     use crate::job::{Id, Input, Job, Key};
 
     fn entry(seq: u64) -> Entry<()> {
-        Entry::new(Job {
-            seq,
-            id: Id::Line,
-            key: Key::of(b""),
-            input: Input::of_line(b""),
-            timeout: None,
-            meta: None,
-            spec: (),
-        })
+        Entry::new(
+            Job {
+                seq,
+                id: Id::Line,
+                key: Key::of(b""),
+                input: Input::of_line(b""),
+                timeout: None,
+                meta: None,
+                spec: (),
+            },
+            1,
+        )
     }
 
     #[tokio::test(start_paused = true)]

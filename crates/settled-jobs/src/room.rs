@@ -24,6 +24,8 @@ pub(crate) struct Room<S> {
     behind: HashMap<Box<str>, VecDeque<Entry<S>>>,
     size: usize,
     capacity: usize,
+    bytes: usize,
+    max_bytes: usize,
 }
 
 #[derive(Debug)]
@@ -52,7 +54,7 @@ impl<S> Ord for Due<S> {
 }
 
 impl<S> Room<S> {
-    pub(crate) fn new(capacity: usize) -> Self {
+    pub(crate) fn new(capacity: usize, max_bytes: usize) -> Self {
         Self {
             waiting: BinaryHeap::new(),
             ready: [VecDeque::new(), VecDeque::new()],
@@ -61,13 +63,15 @@ impl<S> Room<S> {
             hosts: HashMap::new(),
             behind: HashMap::new(),
             size: 0,
+            bytes: 0,
+            max_bytes,
             capacity,
         }
     }
 
     /// No further job is to be started before some of those that wait are through.
     pub(crate) fn is_full(&self) -> bool {
-        self.size >= self.capacity
+        self.size >= self.capacity || self.bytes >= self.max_bytes
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -84,6 +88,7 @@ impl<S> Room<S> {
         }
         self.arrivals += 1;
         self.size += 1;
+        self.bytes += entry.weight;
         self.waiting.push(Reverse(Due {
             at,
             arrival: self.arrivals,
@@ -104,6 +109,7 @@ impl<S> Room<S> {
     /// A new job waits behind those of its host.
     pub(crate) fn queue_behind(&mut self, entry: Entry<S>, host: &str) {
         self.size += 1;
+        self.bytes += entry.weight;
         match self.behind.get_mut(host) {
             Some(queue) => queue.push_back(entry),
             None => drop(self.behind.insert(host.into(), VecDeque::from([entry]))),
@@ -131,6 +137,7 @@ impl<S> Room<S> {
     pub(crate) fn take(&mut self, retry: bool) -> Option<Entry<S>> {
         let entry = self.ready[usize::from(retry)].pop_front()?;
         self.size -= 1;
+        self.bytes -= entry.weight;
         Some(entry)
     }
 
@@ -159,6 +166,7 @@ impl<S> Room<S> {
         self.behind.clear();
         self.hosts.clear();
         self.size = 0;
+        self.bytes = 0;
     }
 
     pub(crate) fn next_interrupted(&mut self) -> Option<Entry<S>> {
@@ -199,20 +207,23 @@ mod tests {
     use crate::job::{Id, Input, Job, Key};
 
     fn entry(seq: u64) -> Entry<()> {
-        Entry::new(Job {
-            seq,
-            id: Id::Line,
-            key: Key::of(b""),
-            input: Input::of_line(b""),
-            timeout: None,
-            meta: None,
-            spec: (),
-        })
+        Entry::new(
+            Job {
+                seq,
+                id: Id::Line,
+                key: Key::of(b""),
+                input: Input::of_line(b""),
+                timeout: None,
+                meta: None,
+                spec: (),
+            },
+            1_000,
+        )
     }
 
     #[tokio::test(start_paused = true)]
     async fn everybody_behind_a_crowd_goes_when_the_crowd_has_gone() {
-        let (mut room, now) = (Room::new(40), Instant::now());
+        let (mut room, now) = (Room::new(40, usize::MAX), Instant::now());
         for seq in 1..=10 {
             room.wait(entry(seq), now + Duration::from_secs(seq), Some("h"));
         }
@@ -222,5 +233,19 @@ mod tests {
         room.due(now + Duration::from_secs(10));
         let gone = std::iter::from_fn(|| room.take(false)).count();
         assert_eq!((gone, room.len()), (40, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn few_large_jobs_fill_the_room_as_well() {
+        let (mut room, now) = (Room::new(40, 2_500), Instant::now());
+        for seq in 1..=3 {
+            assert!(!room.is_full());
+            room.wait(entry(seq), now, None);
+        }
+        assert!(room.is_full());
+        room.due(now);
+        assert!(room.take(false).is_some() && !room.is_full());
+        room.interrupt(Vec::new());
+        assert_eq!((room.len(), room.bytes), (0, 0));
     }
 }
