@@ -87,14 +87,21 @@ fn outcome_named(name: &str) -> Option<OutcomeKind> {
         .find(|kind| kind.name() == name)
 }
 
+fn digit(hex: u8) -> Option<u8> {
+    match hex {
+        b'0'..=b'9' => Some(hex - b'0'),
+        b'a'..=b'f' => Some(hex - b'a' + 10),
+        _ => None,
+    }
+}
+
 fn parse_key(hex: &[u8]) -> Option<Key> {
     let mut key = [0; 16];
     if hex.len() != 32 {
         return None;
     }
     for (byte, pair) in key.iter_mut().zip(hex.chunks_exact(2)) {
-        let digit = |b: u8| char::from(b).to_digit(16);
-        *byte = u8::try_from(digit(pair[0])? * 16 + digit(pair[1])?).ok()?;
+        *byte = digit(pair[0])? * 16 + digit(pair[1])?;
     }
     Some(Key(key))
 }

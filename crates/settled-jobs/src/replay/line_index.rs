@@ -58,26 +58,16 @@ impl LineIndex {
         if seq > self.last {
             return Ok(None);
         }
-        let bytes = self.entry(seq)?;
-        let Some(outcome) = usize::from(bytes[0])
-            .checked_sub(1)
-            .and_then(|i| OutcomeKind::ALL.get(i))
-        else {
-            return Ok(None);
-        };
-        let mut key = [0; 16];
-        key.copy_from_slice(&bytes[1..]);
-        Ok(Some(Entry {
-            key: Key(key),
-            outcome: *outcome,
-        }))
+        let page = self.page(seq / PAGE_ENTRIES)?;
+        Ok(decoded(&page.bytes[at(seq)..][..ENTRY]))
     }
 
     /// Sets the entry of a line, gives back the one it had.
     pub(crate) fn set(&mut self, seq: u64, entry: Option<Entry>) -> io::Result<Option<Entry>> {
-        let before = self.get(seq)?;
-        self.last = self.last.max(seq);
-        let bytes = self.entry(seq)?;
+        let page = self.page(seq / PAGE_ENTRIES)?;
+        page.dirty = true;
+        let bytes = &mut page.bytes[at(seq)..][..ENTRY];
+        let before = decoded(bytes);
         match entry {
             Some(Entry { key, outcome }) => {
                 bytes[0] = code(outcome);
@@ -85,17 +75,8 @@ impl LineIndex {
             }
             None => bytes[0] = 0,
         }
-        let number = seq / PAGE_ENTRIES;
-        if let Some(page) = self.pages.iter_mut().find(|page| page.number == number) {
-            page.dirty = true;
-        }
+        self.last = self.last.max(seq);
         Ok(before)
-    }
-
-    fn entry(&mut self, seq: u64) -> io::Result<&mut [u8]> {
-        let at = (seq % PAGE_ENTRIES) as usize * ENTRY;
-        let page = self.page(seq / PAGE_ENTRIES)?;
-        Ok(&mut page.bytes[at..at + ENTRY])
     }
 
     /// The page from the cache (newest use last), or read into the place of the one that was not used for longest.
@@ -126,6 +107,21 @@ impl LineIndex {
         let last = self.pages.len() - 1;
         Ok(&mut self.pages[last])
     }
+}
+
+/// Where a line's entry stands in its page.
+fn at(seq: u64) -> usize {
+    (seq % PAGE_ENTRIES) as usize * ENTRY
+}
+
+fn decoded(bytes: &[u8]) -> Option<Entry> {
+    let outcome = OutcomeKind::ALL.get(usize::from(bytes[0]).checked_sub(1)?)?;
+    let mut key = [0; 16];
+    key.copy_from_slice(&bytes[1..]);
+    Some(Entry {
+        key: Key(key),
+        outcome: *outcome,
+    })
 }
 
 fn code(outcome: OutcomeKind) -> u8 {
