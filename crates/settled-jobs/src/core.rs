@@ -279,6 +279,11 @@ impl<W: Work> Core<W> {
         }
     }
 
+    /// The run has stopped: whoever is parked has to look, and nobody parks any more.
+    pub(crate) fn release(&self) {
+        self.wake(usize::MAX);
+    }
+
     /// No slot is left: the pump and the writer may end.
     pub(crate) fn finish(&self) {
         self.done.set(true);

@@ -47,6 +47,7 @@ mod report;
 mod retrying;
 mod room;
 pub mod run;
+mod serving;
 mod shared;
 mod sink;
 mod slot;
