@@ -12,7 +12,7 @@ use settled::OutcomeKind;
 use crate::job::Input;
 use crate::keep::Kept;
 use crate::line::OutcomeLine;
-use crate::record::{ErrorKind, JobResult};
+use crate::record::{Ended, ErrorKind, JobResult};
 use crate::timeline::Timeline;
 
 /// What an outcome line says, as far as a tally wants to know it.
@@ -35,6 +35,8 @@ pub struct Seen<'a> {
 pub(crate) struct SeenError<'a> {
     pub(crate) kind: ErrorKind,
     pub(crate) status: Option<u16>,
+    /// The exit status of a command, where that is the error.
+    pub(crate) exit: Option<i32>,
     pub(crate) message: Cow<'a, str>,
 }
 
@@ -68,6 +70,7 @@ impl<'a> Seen<'a> {
             error: line.error.map(|error| SeenError {
                 kind: error.kind,
                 status: error.status,
+                exit: line.result.and_then(exit).filter(|_| is_exit(error.kind)),
                 message: Cow::Borrowed(&error.message),
             }),
             tries: tries.collect(),
@@ -83,12 +86,17 @@ impl<'a> Seen<'a> {
     pub(crate) fn read(line: &'a [u8]) -> Option<Self> {
         let line: Written<'a> = serde_json::from_slice(line).ok()?;
         let outcome = line.outcome.parse().ok()?;
+        let result = line.result.unwrap_or_default();
         let error = match line.error {
-            Some(error) => Some(SeenError {
-                kind: kind_named(&error.kind)?,
-                status: error.status,
-                message: error.message,
-            }),
+            Some(error) => {
+                let kind = kind_named(&error.kind)?;
+                Some(SeenError {
+                    kind,
+                    status: error.status,
+                    exit: result.exit.filter(|_| is_exit(kind)),
+                    message: error.message,
+                })
+            }
             None => None,
         };
         let tries = line.tries.into_iter().map(|a_try| {
@@ -115,7 +123,7 @@ impl<'a> Seen<'a> {
             },
             error,
             tries: tries.collect::<Option<_>>()?,
-            truncated: line.result.is_some_and(|result| result.truncated),
+            truncated: result.truncated,
         })
     }
 }
@@ -162,8 +170,9 @@ struct WrittenTry<'a> {
     error: WrittenError<'a>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct WrittenResult {
+    exit: Option<i32>,
     #[serde(default)]
     truncated: bool,
 }
@@ -171,6 +180,20 @@ struct WrittenResult {
 /// What a try met: the status says what only where the answer itself was the error.
 fn met(kind: ErrorKind, status: Option<u16>) -> (ErrorKind, Option<u16>) {
     (kind, status.filter(|_| kind == ErrorKind::Http))
+}
+
+fn is_exit(kind: ErrorKind) -> bool {
+    kind == ErrorKind::Exit
+}
+
+fn exit(result: &JobResult) -> Option<i32> {
+    match result {
+        JobResult::Run(result) => match result.ended {
+            Ended::Exit(status) => Some(status),
+            Ended::Signal(_) => None,
+        },
+        JobResult::Fetch(_) => None,
+    }
 }
 
 fn yes() -> bool {
@@ -196,6 +219,7 @@ pub(crate) struct Group {
     pub(crate) outcome: OutcomeKind,
     pub(crate) kind: ErrorKind,
     pub(crate) status: Option<u16>,
+    pub(crate) exit: Option<i32>,
     pub(crate) host: Option<Box<str>>,
 }
 
@@ -293,6 +317,7 @@ impl Tally {
             outcome: seen.outcome,
             kind: error.kind,
             status: error.status,
+            exit: error.exit,
             host: host_of(&seen.input).map(Into::into),
         };
         let example = || Failures {
