@@ -9,6 +9,7 @@
 
 mod id_table;
 pub(crate) mod line_index;
+mod skipped;
 
 use std::collections::HashMap;
 use std::io;
@@ -20,57 +21,8 @@ use crate::job::{Id, Key};
 use crate::readback::Settled;
 use id_table::{Claim, IdTable};
 use line_index::{Entry, LineIndex};
-
-/// Which outcomes of an earlier run are to be done again.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Redo {
-    outcomes: [bool; OutcomeKind::ALL.len()],
-    /// Jobs with an id of their own that ask for something else than when they were settled.
-    pub changed: bool,
-}
-
-impl Redo {
-    /// Does jobs with this outcome again.
-    pub fn add(&mut self, outcome: OutcomeKind) {
-        self.outcomes[position(outcome)] = true;
-    }
-
-    fn has(&self, outcome: OutcomeKind) -> bool {
-        self.outcomes[position(outcome)]
-    }
-}
-
-fn position(outcome: OutcomeKind) -> usize {
-    OutcomeKind::ALL
-        .iter()
-        .position(|&kind| kind == outcome)
-        .unwrap_or_default()
-}
-
-/// What was not done again, by outcome, and what stood out.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Skipped {
-    /// How many jobs the ledger had settled, in the order of [`OutcomeKind::ALL`].
-    pub outcomes: [u64; OutcomeKind::ALL.len()],
-    /// Jobs whose id was settled with another content.
-    pub changed: u64,
-    /// The list is not the one of the earlier run: lines were put in, taken out, moved or changed.
-    pub edited: bool,
-}
-
-impl Skipped {
-    /// How many jobs were skipped.
-    #[must_use]
-    pub fn total(&self) -> u64 {
-        self.outcomes.iter().sum()
-    }
-
-    /// How many of them are fulfilled.
-    #[must_use]
-    pub fn fulfilled(&self) -> u64 {
-        self.outcomes[position(OutcomeKind::Fulfilled)]
-    }
-}
+use skipped::position;
+pub use skipped::{Redo, Skipped};
 
 /// What a line of the list is, seen against the ledger.
 #[derive(Debug, PartialEq, Eq)]
