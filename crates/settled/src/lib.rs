@@ -61,6 +61,7 @@
 
 mod abort;
 mod backoff;
+mod context;
 mod gcra;
 mod outcome;
 mod rate_limit;
@@ -73,6 +74,7 @@ mod timeout;
 
 pub use abort::{AbortController, AbortSignal, Aborted, Run};
 pub use backoff::{Backoff, Delays, InvalidBackoff, Jitter};
+pub use context::{Context, InContext};
 pub use gcra::{Gcra, InvalidRate, NotYet};
 pub use outcome::{Failed, Outcome, OutcomeKind, Panic, Settle, UnknownOutcomeKind, settle};
 pub use rate_limit::RateLimit;
@@ -82,4 +84,4 @@ pub use scope::{Handle, Scope, Spawner, drained, running};
 pub use semaphore::{
     Acquire, AcquireError, AcquireOwned, OwnedPermit, Permit, Semaphore, TryAcquireError,
 };
-pub use timeout::{Timeout, TimeoutError, deadline, timeout};
+pub use timeout::{Timeout, TimeoutError, current_deadline, deadline, remaining, timeout};
