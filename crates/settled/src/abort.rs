@@ -2,8 +2,13 @@
 
 mod aborted;
 mod current;
+#[cfg(feature = "signal")]
+mod interrupt;
 mod node;
 mod run;
+mod stream;
+mod token;
+mod told;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -14,6 +19,8 @@ use tokio::time::Instant;
 pub use aborted::Aborted;
 pub(crate) use current::swap_signals;
 pub use run::Run;
+pub use stream::RunStream;
+pub(crate) use told::Told;
 
 use crate::reason::Reason;
 use node::{Fired, Node};
@@ -171,8 +178,8 @@ impl AbortSignal {
 
     /// A controller below this signal: it is aborted with it, with the same reason, and never the other way round.
     ///
-    /// To look at a signal is to look at all above it, as far as none of them is aborted; each level costs some nanoseconds. There
-    /// is no limit to the number of levels.
+    /// There is no limit to the number of levels. To look at a signal costs the same on each of them, except for the first look after
+    /// an abort anywhere in the process: that one looks at all above, at some nanoseconds each.
     ///
     /// ```
     /// # use settled::AbortController;

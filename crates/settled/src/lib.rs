@@ -7,7 +7,9 @@
 //! | own tasks, and be sure that all of them are gone | [`Scope`], [`Spawner`], [`Handle`] |
 //! | wait for what dropped scopes left behind | [`drained`], [`running`] |
 //! | tell work to stop, and why; stop on the first of several reasons | [`AbortController`], [`AbortSignal`], [`Reason`] |
-//! | give up after a while, or at a certain time | [`timeout()`], [`deadline`] |
+//! | ... give it time to clean up before it is dropped | [`Grace`] |
+//! | give up after a while, or at a certain time | [`timeout()`], [`deadline`], [`timeout_stream`] |
+//! | see how much time is left, take deadline and signal along to a task | [`remaining`], [`current_deadline`], [`Context`] |
 //! | let only so many in at once: fair, weighted, resizable | [`Semaphore`], [`Permit`] |
 //! | let only so many in per second, with a queue | [`RateLimit`] |
 //! | ... with neither a clock nor a queue | [`Gcra`] |
@@ -63,6 +65,7 @@ mod abort;
 mod backoff;
 mod context;
 mod gcra;
+mod grace;
 mod outcome;
 mod rate_limit;
 mod reason;
@@ -72,10 +75,11 @@ mod semaphore;
 mod sync;
 mod timeout;
 
-pub use abort::{AbortController, AbortSignal, Aborted, Run};
+pub use abort::{AbortController, AbortSignal, Aborted, Run, RunStream};
 pub use backoff::{Backoff, Delays, InvalidBackoff, Jitter};
 pub use context::{Context, InContext};
 pub use gcra::{Gcra, InvalidRate, NotYet};
+pub use grace::Grace;
 pub use outcome::{Failed, Outcome, OutcomeKind, Panic, Settle, UnknownOutcomeKind, settle};
 pub use rate_limit::RateLimit;
 pub use reason::{Reason, ReasonKind};
@@ -84,4 +88,7 @@ pub use scope::{Handle, Scope, Spawner, drained, running};
 pub use semaphore::{
     Acquire, AcquireError, AcquireOwned, OwnedPermit, Permit, Semaphore, TryAcquireError,
 };
-pub use timeout::{Timeout, TimeoutError, current_deadline, deadline, remaining, timeout};
+pub use timeout::{
+    Timeout, TimeoutError, TimeoutStream, current_deadline, deadline, deadline_stream, remaining,
+    timeout, timeout_stream,
+};

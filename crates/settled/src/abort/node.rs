@@ -1,13 +1,15 @@
 //! The tree under controllers and signals.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::ptr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use tokio::time::Instant;
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::sync::CancellationToken;
+#[cfg(feature = "signal")]
+use tokio_util::sync::DropGuard;
 
 use crate::reason::{Reason, ReasonKind};
 
@@ -19,7 +21,9 @@ use crate::reason::{Reason, ReasonKind};
 ///    `foreign` node, whose token others cancel: there the token is the truth until somebody has looked.
 /// 3. Whoever finds a node aborted from above writes what it found into the node's own `fired`, and into that of each node
 ///    on the way. That keeps a node's reason the same for ever, a later `abort` of the node loses, and no way is gone twice.
-/// 4. A tree may be deep (a child of a child of a child ..) and may meet itself again (`any` of two children of one node): it is
+/// 4. A look that finds nothing leaves the number of aborts so far at each node that it has passed: until that changes, nothing
+///    above has fired, but for timers (`earliest` says when) and tokens of others (which are always looked at).
+/// 5. A tree may be deep (a child of a child of a child ..) and may meet itself again (`any` of two children of one node): it is
 ///    walked and dropped without recursion, and each node is visited once.
 pub(super) struct Node {
     fired: OnceLock<Fired>,
@@ -31,8 +35,13 @@ pub(super) struct Node {
     earliest: Option<Instant>,
     /// Somebody else may cancel the token.
     foreign: bool,
+    /// There is a foreign node here or above.
+    foreign_above: bool,
+    /// The [`Aborts`] at which nothing here or above had fired.
+    clear: AtomicU64,
     /// Tells whoever feeds this node that nobody listens any more.
-    keeper: Option<DropGuard>,
+    #[cfg(feature = "signal")]
+    _keeper: Option<DropGuard>,
 }
 
 #[derive(Default)]
@@ -79,6 +88,31 @@ impl Fired {
     }
 }
 
+/// The number of aborts in this process, from 1 on.
+///
+/// It is raised twice by each: before a node's `fired` is written, and after. Whoever has seen that `fired`, and looks on, sees the
+/// first; while the two differ, nobody relies on what was clear before, and nobody leaves a number behind. So no look says
+/// *not aborted* of a node after another look has said *aborted* of one above it.
+struct Aborts;
+
+static BEGUN: AtomicU64 = AtomicU64::new(1);
+static DONE: AtomicU64 = AtomicU64::new(1);
+
+impl Aborts {
+    fn count(abort: impl FnOnce() -> bool) -> bool {
+        BEGUN.fetch_add(1, Ordering::SeqCst);
+        let first = abort();
+        DONE.fetch_add(1, Ordering::SeqCst);
+        first
+    }
+
+    /// `None` while one is under way.
+    fn so_far() -> Option<u64> {
+        let done = DONE.load(Ordering::SeqCst);
+        (BEGUN.load(Ordering::SeqCst) == done).then_some(done)
+    }
+}
+
 impl Node {
     pub(super) fn root() -> Self {
         Self {
@@ -88,7 +122,10 @@ impl Node {
             timer: None,
             earliest: None,
             foreign: false,
-            keeper: None,
+            foreign_above: false,
+            clear: AtomicU64::new(0),
+            #[cfg(feature = "signal")]
+            _keeper: None,
         }
     }
 
@@ -106,6 +143,7 @@ impl Node {
             // A child, so that what is below is never taken for an order to cancel what is above.
             token: token.child_token(),
             foreign: true,
+            foreign_above: true,
             ..Self::root()
         }
     }
@@ -114,7 +152,7 @@ impl Node {
     #[cfg(feature = "signal")]
     pub(super) fn kept(keeper: DropGuard) -> Self {
         Self {
-            keeper: Some(keeper),
+            _keeper: Some(keeper),
             ..Self::root()
         }
     }
@@ -134,6 +172,7 @@ impl Node {
         Self {
             token: first.token.child_token(),
             earliest: above.iter().filter_map(|node| node.earliest).min(),
+            foreign_above: above.iter().any(|node| node.foreign_above),
             links: Links {
                 above,
                 others: others.into(),
@@ -143,7 +182,8 @@ impl Node {
     }
 
     pub(super) fn abort(&self, reason: Reason) -> bool {
-        let first = self.fired().is_none() && self.fired.set(Fired::now(reason)).is_ok();
+        let first =
+            self.fired().is_none() && Aborts::count(|| self.fired.set(Fired::now(reason)).is_ok());
         if first {
             self.token.cancel();
         }
@@ -155,7 +195,8 @@ impl Node {
             return Some(fired);
         }
         let now = self.earliest.map(|_| Instant::now());
-        if self.is_aborted(now) {
+        let due = self.earliest.is_some_and(|earliest| now >= Some(earliest));
+        if due || self.is_aborted_from_above() {
             self.write_down(now);
         }
         self.fired.get()
@@ -180,41 +221,54 @@ impl Node {
                 .any(|above| Arc::ptr_eq(above, other))
     }
 
-    /// By itself, whatever is above.
-    fn is_aborted_here(&self, now: Option<Instant>) -> bool {
-        self.fired.get().is_some()
-            || self.timer.is_some_and(|timer| now >= Some(timer))
-            || (self.foreign && self.token.is_cancelled())
-    }
-
-    /// The look that nearly always says no. It allocates nothing unless there are several ways up.
-    fn is_aborted(&self, now: Option<Instant>) -> bool {
-        if self.is_aborted_here(now) {
-            return true;
+    /// Whether an abort or a foreign token here or above has fired; timers apart.
+    fn is_aborted_from_above(&self) -> bool {
+        let aborts = Aborts::so_far();
+        if self.is_clear(aborts) {
+            return false;
         }
-        let (mut seen, mut branches) = (HashSet::new(), Vec::new());
-        let (mut branched, mut next) = (false, Some(self));
+        let mut next = Some(self);
+        let mut branches = Vec::new();
+        // Made when there is a second way up: before that, no node can be met twice.
+        let mut seen: Option<HashMap<*const Self, &Self>> = None;
         while let Some(node) = next.take().or_else(|| branches.pop()) {
-            if branched && !seen.insert(ptr::from_ref(node)) {
+            if node.fired.get().is_some() || (node.foreign && node.token.is_cancelled()) {
+                return true;
+            }
+            let met = |seen: &mut HashMap<_, _>| seen.insert(ptr::from_ref(node), node).is_some();
+            if node.is_clear(aborts) || seen.as_mut().is_some_and(met) {
                 continue;
             }
-            for above in &node.links.above {
-                if above.is_aborted_here(now) {
-                    return true;
-                }
-                if above.links.above.is_empty() {
-                    continue;
-                }
-                match next {
-                    None => next = Some(&**above),
-                    Some(_) => {
-                        branched = true;
-                        branches.push(&**above);
-                    }
+            if let [first, more @ ..] = &*node.links.above {
+                next = Some(first);
+                branches.extend(more.iter().map(|above| &**above));
+                if !more.is_empty() {
+                    seen.get_or_insert_default();
                 }
             }
         }
+        if let Some(aborts) = aborts {
+            self.leave_clear(aborts);
+            let passed = seen.into_iter().flatten();
+            passed.for_each(|(_, node)| node.clear.store(aborts, Ordering::Relaxed));
+        }
         false
+    }
+
+    fn is_clear(&self, aborts: Option<u64>) -> bool {
+        !self.foreign_above && aborts == Some(self.clear.load(Ordering::Relaxed))
+    }
+
+    /// For this node and those above it, up to where there are several ways.
+    fn leave_clear(&self, aborts: u64) {
+        let mut next = Some(self);
+        while let Some(node) = next.take() {
+            if node.clear.swap(aborts, Ordering::Relaxed) != aborts
+                && let [only] = &*node.links.above
+            {
+                next = Some(only);
+            }
+        }
     }
 
     /// Invariant 3: what is above goes first, so that each node finds the first abort of all right above it.

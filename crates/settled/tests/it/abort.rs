@@ -1,3 +1,9 @@
+#[cfg(all(feature = "signal", unix))]
+mod ctrl_c;
+mod stream;
+mod token;
+mod tree;
+
 use std::future::{Future, pending, ready};
 use std::pin::pin;
 use std::sync::{Arc, Barrier};
@@ -5,7 +11,7 @@ use std::task::Poll;
 use std::thread;
 use std::time::Duration;
 
-use settled::{AbortController, AbortSignal, Reason, ReasonKind};
+use settled::{AbortController, AbortSignal, Context, Outcome, Reason, ReasonKind};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, advance, sleep};
 
@@ -378,4 +384,81 @@ async fn the_latest_waker_is_woken() {
     assert_eq!((first.woken(), second.woken()), (0, 1));
     fn named(_: impl Future<Output = Reason>) {}
     named(controller.signal().aborted());
+}
+
+#[tokio::test]
+async fn an_abort_is_nothing_and_an_error_is_an_error() {
+    let controller = AbortController::new();
+    let signal = controller.signal();
+    assert_eq!(
+        signal
+            .run(ready(Ok::<_, &str>(7)))
+            .or_none_if_aborted()
+            .await,
+        Ok(Some(7))
+    );
+    let failed = signal.run(ready(Err::<(), _>("no route")));
+    assert_eq!(failed.or_none_if_aborted().await, Err("no route"));
+    assert!(
+        signal
+            .run(ready(Ok::<_, &str>(7)))
+            .settle()
+            .await
+            .is_fulfilled()
+    );
+    assert!(
+        signal
+            .run(ready(Err::<(), _>("no route")))
+            .settle()
+            .await
+            .is_rejected()
+    );
+    controller.abort("enough");
+    let aborted = || signal.run(pending::<Result<(), &str>>());
+    assert_eq!(aborted().or_none_if_aborted().await, Ok(None));
+    let Outcome::Cancelled(reason) = aborted().settle().await else {
+        panic!("it settled otherwise");
+    };
+    assert_eq!(reason.text(), Some("enough"));
+}
+
+/// Once aborted, every later await under the signal fails again, and fails with the same reason; a shield is a signal of one's own.
+#[tokio::test]
+async fn an_abort_is_a_level_and_no_edge() {
+    let controller = AbortController::new();
+    let signal = controller.signal();
+    controller.abort("enough");
+    for _ in 0..3 {
+        assert_eq!(
+            signal.run(pending::<()>()).await.unwrap_err().text(),
+            Some("enough")
+        );
+        assert_eq!(signal.aborted().await.text(), Some("enough"));
+    }
+    let own = AbortController::new();
+    let shielded = Context::default().within(own.signal().run(async {
+        assert!(!AbortSignal::current().is_aborted());
+        tokio::task::yield_now().await;
+        7
+    }));
+    assert_eq!(shielded.await, Ok(7));
+}
+
+/// After the work has settled, and after the first abort, an abort changes nothing.
+#[tokio::test]
+async fn an_abort_after_the_end_is_nothing() {
+    let controller = AbortController::new();
+    let watch = Watch::default();
+    let mut run = Box::pin(controller.signal().run(async {
+        tokio::task::yield_now().await;
+        7
+    }));
+    assert!(watch.poll(run.as_mut()).is_pending());
+    assert_eq!(watch.poll(run.as_mut()), Poll::Ready(Ok(7)));
+    drop(run);
+    tokio::task::yield_now().await;
+    let woken = watch.woken();
+    assert!(controller.abort("late"));
+    assert!(!controller.abort("later"));
+    assert_eq!((watch.woken(), watch.kept()), (woken, 0));
 }

@@ -1,13 +1,17 @@
+mod stream;
+
 use std::future::{Future, pending, ready};
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use settled::{Reason, ReasonKind, deadline, timeout};
+use settled::{
+    AbortController, Outcome, OutcomeKind, Reason, ReasonKind, deadline, settle, timeout,
+};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, advance, sleep};
 
-use crate::steps::{Alive, poll_once, sweep};
+use crate::steps::{Alive, Watch, poll_once, sweep};
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -168,4 +172,71 @@ async fn dropped_at_any_step_it_drops_the_future() {
     )
     .await;
     assert_eq!(polls, 11);
+}
+
+#[tokio::test(start_paused = true)]
+async fn settled_it_is_one_outcome() {
+    let work = async |result: Result<u8, &'static str>| {
+        sleep(MS).await;
+        result
+    };
+    for (limited, kind) in [
+        (timeout(10 * MS, work(Ok(7))), OutcomeKind::Fulfilled),
+        (timeout(10 * MS, work(Err("no"))), OutcomeKind::Rejected),
+        (timeout(Duration::ZERO, work(Ok(7))), OutcomeKind::TimedOut),
+        (
+            deadline(Instant::now() - MS, work(Ok(7))),
+            OutcomeKind::TimedOut,
+        ),
+    ] {
+        assert_eq!(limited.settle().await.kind(), kind);
+    }
+}
+
+/// On every way out (a value, the end of the time, a drop) the timer is gone: no waker is kept anywhere.
+#[tokio::test(start_paused = true)]
+async fn no_timer_is_left_behind() {
+    for way in ["a value", "a drop", "its end"] {
+        let watch = Watch::default();
+        let mut limited = Box::pin(timeout(10 * MS, async {
+            sleep(5 * MS).await;
+            pending_unless(way == "a value").await;
+        }));
+        assert!(watch.poll(limited.as_mut()).is_pending());
+        assert!(watch.kept() > 0);
+        match way {
+            "a drop" => {}
+            "a value" => {
+                advance(5 * MS).await;
+                assert_eq!(watch.poll(limited.as_mut()), Poll::Ready(Ok(())));
+            }
+            _ => {
+                advance(11 * MS).await;
+                assert!(watch.poll(limited.as_mut()).is_ready());
+            }
+        }
+        drop(limited);
+        assert_eq!(watch.kept(), 0, "{way}");
+    }
+}
+
+async fn pending_unless(done: bool) {
+    if !done {
+        pending::<()>().await;
+    }
+}
+
+/// A time limit and an abort are told apart, and each keeps its reason.
+#[tokio::test(start_paused = true)]
+async fn a_timeout_is_no_abort() {
+    let signal = AbortController::new().signal();
+    let outcome = settle(async {
+        let limited = timeout(MS, signal.run(pending::<()>()));
+        limited.await.map(drop)
+    });
+    assert!(matches!(outcome.await, Outcome::Rejected(error) if error.limit() == Some(MS)));
+    let controller = AbortController::new();
+    controller.abort(ReasonKind::Interrupted);
+    let aborted = controller.signal().run(timeout(MS, pending::<()>())).await;
+    assert_eq!(aborted.unwrap_err().kind(), ReasonKind::Interrupted);
 }
