@@ -92,3 +92,12 @@ pub use timeout::{
     Timeout, TimeoutError, TimeoutStream, current_deadline, deadline, deadline_stream, remaining,
     timeout, timeout_stream,
 };
+
+/// The snippets of the pages run.
+#[cfg(doctest)]
+mod pages {
+    #[doc = include_str!("../../../docs/cancellation.md")]
+    mod cancellation {}
+    #[doc = include_str!("../../../docs/timeouts.md")]
+    mod timeouts {}
+}

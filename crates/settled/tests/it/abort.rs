@@ -1,5 +1,7 @@
 #[cfg(all(feature = "signal", unix))]
 mod ctrl_c;
+#[cfg(feature = "signal")]
+mod example;
 mod stream;
 mod token;
 mod tree;
