@@ -2,7 +2,8 @@
 
 mod aborted;
 mod current;
-#[cfg(feature = "signal")]
+// tokio has no signals where its models run.
+#[cfg(all(feature = "signal", not(loom)))]
 mod interrupt;
 mod node;
 mod run;
@@ -155,7 +156,7 @@ impl AbortSignal {
         }
     }
 
-    /// A signal that fires by itself after `after`, with a reason of kind [`ReasonKind::Timeout`]. An `after` past what the
+    /// A signal that fires by itself after `after`, with a reason of kind [`ReasonKind::Timeout`](crate::ReasonKind::Timeout). An `after` past what the
     /// clock can say never fires.
     ///
     /// It costs no timer and no task until somebody awaits it.

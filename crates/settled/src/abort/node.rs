@@ -3,15 +3,16 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::ptr;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-#[cfg(feature = "signal")]
+#[cfg(all(feature = "signal", not(loom)))]
 use tokio_util::sync::DropGuard;
 
 use crate::reason::{Reason, ReasonKind};
+use crate::sync::{AtomicU64, Once, counter};
 
 /// One controller, or one signal that is made of others.
 ///
@@ -26,7 +27,7 @@ use crate::reason::{Reason, ReasonKind};
 /// 5. A tree may be deep (a child of a child of a child ..) and may meet itself again (`any` of two children of one node): it is
 ///    walked and dropped without recursion, and each node is visited once.
 pub(super) struct Node {
-    fired: OnceLock<Fired>,
+    fired: Once<Fired>,
     pub(super) token: CancellationToken,
     links: Links,
     /// When this node aborts itself.
@@ -40,7 +41,7 @@ pub(super) struct Node {
     /// The [`Aborts`] at which nothing here or above had fired.
     clear: AtomicU64,
     /// Tells whoever feeds this node that nobody listens any more.
-    #[cfg(feature = "signal")]
+    #[cfg(all(feature = "signal", not(loom)))]
     _keeper: Option<DropGuard>,
 }
 
@@ -71,7 +72,6 @@ pub(super) struct Fired {
 
 impl Fired {
     fn now(reason: Reason) -> Self {
-        static ORDER: AtomicU64 = AtomicU64::new(1);
         Self {
             reason,
             at: Instant::now(),
@@ -95,8 +95,9 @@ impl Fired {
 /// *not aborted* of a node after another look has said *aborted* of one above it.
 struct Aborts;
 
-static BEGUN: AtomicU64 = AtomicU64::new(1);
-static DONE: AtomicU64 = AtomicU64::new(1);
+counter!(ORDER = 1);
+counter!(BEGUN = 1);
+counter!(DONE = 1);
 
 impl Aborts {
     fn count(abort: impl FnOnce() -> bool) -> bool {
@@ -116,7 +117,7 @@ impl Aborts {
 impl Node {
     pub(super) fn root() -> Self {
         Self {
-            fired: OnceLock::new(),
+            fired: Once::new(),
             token: CancellationToken::new(),
             links: Links::default(),
             timer: None,
@@ -124,7 +125,7 @@ impl Node {
             foreign: false,
             foreign_above: false,
             clear: AtomicU64::new(0),
-            #[cfg(feature = "signal")]
+            #[cfg(all(feature = "signal", not(loom)))]
             _keeper: None,
         }
     }
@@ -149,7 +150,7 @@ impl Node {
     }
 
     /// Aborted by somebody who wants to hear when nobody listens any more.
-    #[cfg(feature = "signal")]
+    #[cfg(all(feature = "signal", not(loom)))]
     pub(super) fn kept(keeper: DropGuard) -> Self {
         Self {
             _keeper: Some(keeper),
