@@ -1,7 +1,8 @@
 mod stream;
 
+use std::cmp::Ordering;
 use std::future::{Future, pending, ready};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use settled::{
 use tokio::sync::oneshot;
 use tokio::time::{Instant, advance, sleep};
 
-use crate::steps::{Alive, Watch, poll_once, sweep};
+use crate::steps::{Alive, Watch, poll_once, probe, rng, sweep};
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -239,4 +240,75 @@ async fn a_timeout_is_no_abort() {
     controller.abort(ReasonKind::Interrupted);
     let aborted = controller.signal().run(timeout(MS, pending::<()>())).await;
     assert_eq!(aborted.unwrap_err().kind(), ReasonKind::Interrupted);
+}
+
+/// When the time is up nothing is left pending that has a limit, whatever it is.
+#[tokio::test(start_paused = true)]
+async fn after_its_time_every_handle_settles() {
+    let at = Instant::now() + 10 * MS;
+    let never = pending::<Result<(), ()>>;
+    let mut handles: Vec<Pin<Box<dyn Future<Output = bool>>>> = Vec::new();
+    for limited in [timeout(10 * MS, never()), deadline(at, never())] {
+        handles.push(Box::pin(async move { limited.await.is_err() }));
+    }
+    for limited in [timeout(10 * MS, never()), deadline(at, never())] {
+        handles.push(Box::pin(
+            async move { limited.settle().await.is_timed_out() },
+        ));
+    }
+    let bodies = [
+        settled::timeout_stream(10 * MS, futures_util::stream::pending::<()>()),
+        settled::deadline_stream(at, futures_util::stream::pending::<()>()),
+    ];
+    for mut body in bodies {
+        let next = async move { futures_util::StreamExt::next(&mut body).await };
+        handles.push(Box::pin(async move { next.await.unwrap().is_err() }));
+    }
+    for handle in &mut handles {
+        assert!(poll_once(Pin::new(handle)).await.is_pending());
+    }
+    advance(10 * MS).await;
+    assert_eq!(probe(handles), [true; 6]);
+}
+
+/// Limits of a random length around work of a random length, on the clock and past it: what ends by its limit is a value, and nothing
+/// else is.
+#[tokio::test(start_paused = true)]
+async fn at_random_it_is_late_when_it_is_late() {
+    let mut rng = rng();
+    for _ in 0..300 {
+        let start = Instant::now();
+        let limits: Vec<_> = (0..rng.usize(1..4)).map(|_| rng.u32(0..20)).collect();
+        let takes = rng.u32(0..20);
+        let mut work: Pin<Box<dyn Future<Output = Result<(), ()>>>> = Box::pin(async move {
+            if takes > 0 {
+                sleep(takes * MS).await;
+            }
+            Ok(())
+        });
+        for limit in &limits {
+            work = match rng.bool() {
+                true => {
+                    Box::pin(async move { timeout(*limit * MS, work).await.unwrap_or(Err(())) })
+                }
+                false => {
+                    let limited = deadline(start + *limit * MS, work);
+                    Box::pin(async move { limited.await.unwrap_or(Err(())) })
+                }
+            };
+        }
+        let shortest = limits.iter().min().copied().unwrap();
+        let ended = work.await;
+        assert_eq!(
+            start.elapsed(),
+            MS * takes.min(shortest),
+            "{limits:?}, {takes}"
+        );
+        match takes.cmp(&shortest) {
+            Ordering::Less => assert_eq!(ended, Ok(()), "{limits:?}, {takes}"),
+            Ordering::Greater => assert_eq!(ended, Err(()), "{limits:?}, {takes}"),
+            // Which of the two timers the runtime looks at first decides at the very instant.
+            Ordering::Equal => {}
+        }
+    }
 }
