@@ -58,7 +58,7 @@
 //!   function says under *Cancel safety* what that means for it.
 //! - **A tie goes to the value**: what is ready at the instant of a timeout or an abort wins.
 //! - **Settings that make no sense are errors where they are made**, never a hang or a panic later.
-//! - There is no `unsafe` code.
+//! - There is `unsafe` code in two small files only, whose invariants are numbered: where many futures are pinned, and for their wakers.
 #![deny(unsafe_code)]
 
 mod abort;
