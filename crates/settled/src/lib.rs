@@ -70,6 +70,7 @@ mod scope;
 mod semaphore;
 mod sync;
 mod timeout;
+mod unhandled;
 
 pub use abort::{AbortController, AbortSignal, Aborted, Run};
 pub use backoff::{Backoff, Delays, InvalidBackoff, Jitter};
@@ -78,8 +79,11 @@ pub use outcome::{Failed, Outcome, OutcomeKind, Panic, Settle, UnknownOutcomeKin
 pub use rate_limit::RateLimit;
 pub use reason::{Reason, ReasonKind};
 pub use retry_budget::{BudgetExhausted, InvalidRetryBudget, RetryBudget};
-pub use scope::{Handle, Scope, Spawner, drained, running};
+pub use scope::{
+    Handle, Ready, Scope, Spawner, TaskInfo, drained, left_over, running, scope, shield,
+};
 pub use semaphore::{
     Acquire, AcquireError, AcquireOwned, OwnedPermit, Permit, Semaphore, TryAcquireError,
 };
 pub use timeout::{Timeout, TimeoutError, deadline, timeout};
+pub use unhandled::{Unhandled, on_unhandled};

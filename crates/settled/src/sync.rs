@@ -1,4 +1,4 @@
-//! The lock and the counter of what handles wakers by itself: the standard ones, or loom's where its models run.
+//! The lock, the counter and the thread's own variables of what handles wakers by itself: the standard ones, or loom's where its models run.
 
 #[cfg(not(loom))]
 use std::sync::{Mutex, PoisonError};
@@ -8,9 +8,13 @@ use loom::sync::Mutex;
 
 #[cfg(not(loom))]
 pub(crate) use std::sync::{MutexGuard as LockGuard, atomic::AtomicUsize};
+#[cfg(not(loom))]
+pub(crate) use std::thread_local;
 
 #[cfg(loom)]
 pub(crate) use loom::sync::{MutexGuard as LockGuard, atomic::AtomicUsize};
+#[cfg(loom)]
+pub(crate) use loom::thread_local;
 
 /// A mutex that does not know poison: what it protects here is never left half changed.
 pub(crate) struct Lock<T>(Mutex<T>);

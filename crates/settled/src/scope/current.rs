@@ -1,0 +1,72 @@
+//! Which task is being polled: what is made inside of it knows where it belongs.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use super::registry::Registry;
+use crate::sync::thread_local;
+
+/// The surroundings of what is being polled: the scope, and the task where it is one.
+pub(super) struct Current {
+    registry: Arc<Registry>,
+    task: Option<u64>,
+    #[cfg(feature = "tracing")]
+    span: tracing::Span,
+}
+
+thread_local! {
+    static CURRENT: RefCell<Option<Current>> = const { RefCell::new(None) };
+}
+
+impl Current {
+    pub(super) fn new(registry: &Arc<Registry>, task: Option<u64>) -> Self {
+        Self {
+            registry: Arc::clone(registry),
+            task,
+            #[cfg(feature = "tracing")]
+            span: tracing::Span::current(),
+        }
+    }
+}
+
+/// Calls `work` inside of `surroundings`.
+pub(super) fn within<R>(surroundings: &mut Option<Current>, work: impl FnOnce() -> R) -> R {
+    /// Swaps back, whichever way `work` ends.
+    struct Back<'a>(&'a mut Option<Current>);
+
+    impl Drop for Back<'_> {
+        fn drop(&mut self) {
+            swap(self.0);
+        }
+    }
+
+    #[cfg(feature = "tracing")]
+    let span = surroundings.as_ref().map(|current| current.span.clone());
+    #[cfg(feature = "tracing")]
+    let _entered = span.as_ref().map(tracing::Span::enter);
+    swap(surroundings);
+    let _back = Back(surroundings);
+    work()
+}
+
+fn swap(other: &mut Option<Current>) {
+    // While a thread ends its variables are gone; what is polled then has no surroundings.
+    let _gone = CURRENT.try_with(|current| std::mem::swap(&mut *current.borrow_mut(), other));
+}
+
+/// The scope whose task, or whose closed form's body, is being polled.
+pub(super) fn scope() -> Option<Arc<Registry>> {
+    let look = |current: &RefCell<Option<Current>>| {
+        let current = current.borrow();
+        current
+            .as_ref()
+            .map(|current| Arc::clone(&current.registry))
+    };
+    CURRENT.try_with(look).ok().flatten()
+}
+
+/// The task that is being polled.
+pub(super) fn task() -> Option<u64> {
+    let look = |current: &RefCell<Option<Current>>| current.borrow().as_ref()?.task;
+    CURRENT.try_with(look).ok().flatten()
+}
