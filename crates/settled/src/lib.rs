@@ -61,6 +61,7 @@
 
 mod abort;
 mod backoff;
+mod context;
 mod gcra;
 mod outcome;
 mod rate_limit;
@@ -74,6 +75,7 @@ mod unhandled;
 
 pub use abort::{AbortController, AbortSignal, Aborted, Run};
 pub use backoff::{Backoff, Delays, InvalidBackoff, Jitter};
+pub use context::{Context, InContext};
 pub use gcra::{Gcra, InvalidRate, NotYet};
 pub use outcome::{Failed, Outcome, OutcomeKind, Panic, Settle, UnknownOutcomeKind, settle};
 pub use rate_limit::RateLimit;
@@ -85,5 +87,5 @@ pub use scope::{
 pub use semaphore::{
     Acquire, AcquireError, AcquireOwned, OwnedPermit, Permit, Semaphore, TryAcquireError,
 };
-pub use timeout::{Timeout, TimeoutError, deadline, timeout};
+pub use timeout::{Timeout, TimeoutError, current_deadline, deadline, remaining, timeout};
 pub use unhandled::{Unhandled, on_unhandled};

@@ -1,5 +1,7 @@
 //! Time limits on any future: [`timeout`] and [`deadline`].
 
+mod current;
+
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -9,6 +11,10 @@ use std::time::Duration;
 use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep};
 
+pub(crate) use current::{Limits, Within};
+pub use current::{current_deadline, remaining};
+
+use crate::outcome::Outcome;
 use crate::reason::{Reason, ReasonKind};
 
 /// Gives `future` at most the time `limit`.
@@ -43,7 +49,7 @@ pub fn timeout<F: Future>(limit: Duration, future: F) -> Timeout<F> {
     Timeout {
         future: Some(future),
         limit: Limit::After(limit),
-        end: None,
+        end: End::After(limit),
         timer: None,
     }
 }
@@ -75,7 +81,7 @@ pub fn deadline<F: Future>(at: Instant, future: F) -> Timeout<F> {
     Timeout {
         future: Some(future),
         limit: Limit::At(at),
-        end: Some(End::At(at)),
+        end: End::At(at),
         timer: None,
     }
 }
@@ -136,15 +142,17 @@ pin_project! {
         #[pin]
         future: Option<F>,
         limit: Limit,
-        // When the time is up; not known before the first poll of a `timeout`.
-        end: Option<End>,
+        end: End,
         #[pin]
         timer: Option<Sleep>,
     }
 }
 
+/// When the time is up.
 #[derive(Clone, Copy, Debug)]
 enum End {
+    /// Not known before the first poll.
+    After(Duration),
     At(Instant),
     /// Past what the clock can say.
     Never,
@@ -183,34 +191,62 @@ impl<F: Future> Timeout<F> {
             .as_pin_mut()
             .expect("`Timeout` polled after it was ready");
         let late = TimeoutError { limit: *this.limit };
-        let now = match *this.end {
-            Some(End::At(at)) => {
+        let (polled, now) = match *this.end {
+            End::At(at) => {
                 let now = Instant::now();
                 if now > at {
                     return Poll::Ready(Err(late));
                 }
-                Some(now)
+                let _within = Within::at(at);
+                (future.poll(cx), now)
             }
-            Some(End::Never) | None => None,
+            End::After(limit) => {
+                let within = Within::begun(limit);
+                let polled = future.poll(cx);
+                if polled.is_ready() {
+                    return polled.map(Ok);
+                }
+                // The time runs from when somebody inside asked how much there is, or else from now.
+                let began = within.asked().unwrap_or_else(Instant::now);
+                *this.end = began.checked_add(limit).map_or(End::Never, End::At);
+                (polled, began)
+            }
+            End::Never => return future.poll(cx).map(Ok),
         };
-        if let Poll::Ready(value) = future.poll(cx) {
+        if let Poll::Ready(value) = polled {
             return Poll::Ready(Ok(value));
         }
-        let now = now.unwrap_or_else(Instant::now);
-        let end = *this.end.get_or_insert_with(|| End::of(*this.limit, now));
-        match end {
-            End::Never => Poll::Pending,
-            End::At(at) if now >= at => Poll::Ready(Err(late)),
-            End::At(at) => poll_timer(this.timer, at, cx).map(|()| Err(late)),
+        match *this.end {
+            End::At(at) if now < at => poll_timer(this.timer, at, cx).map(|()| Err(late)),
+            End::At(_) => Poll::Ready(Err(late)),
+            End::After(_) | End::Never => Poll::Pending,
         }
     }
 }
 
-impl End {
-    fn of(limit: Limit, now: Instant) -> Self {
-        match limit {
-            Limit::After(limit) => now.checked_add(limit).map_or(Self::Never, Self::At),
-            Limit::At(at) => Self::At(at),
+impl<T, E, F: Future<Output = Result<T, E>>> Timeout<F> {
+    /// The outcome, in one: a late end is [`Outcome::TimedOut`]. A panic goes on, as it does through [`timeout`];
+    /// [`settle`](crate::settle) makes an outcome of it.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(async {
+    /// use settled::timeout;
+    ///
+    /// let second = Duration::from_secs(1);
+    /// let parse = async |text: &str| text.parse::<u8>();
+    /// assert_eq!(timeout(second, parse("7")).settle().await.fulfilled(), Some(7));
+    /// assert!(timeout(second, parse("x")).settle().await.is_rejected());
+    /// assert!(timeout(second, std::future::pending::<Result<(), ()>>()).settle().await.is_timed_out());
+    /// # });
+    /// ```
+    ///
+    /// # Cancel safety
+    /// That of [`timeout`].
+    pub async fn settle(self) -> Outcome<T, E> {
+        match self.await {
+            Ok(result) => result.into(),
+            Err(_late) => Outcome::TimedOut,
         }
     }
 }

@@ -69,6 +69,10 @@ fn send_sync_unpin() {
         Timeout<Ready>: YES, YES, NO;
         Timeout<Local>: NO, NO, NO;
         TimeoutError: YES, YES, YES;
+        Context: YES, YES, YES;
+        InContext<Ready>: YES, YES, YES;
+        InContext<Local>: NO, NO, YES;
+        InContext<Pinned>: YES, YES, NO;
         Backoff: YES, YES, YES;
         Delays: YES, YES, YES;
         Jitter: YES, YES, YES;
