@@ -57,11 +57,13 @@
 //! - **A tie goes to the value**: what is ready at the instant of a timeout or an abort wins.
 //! - **Settings that make no sense are errors where they are made**, never a hang or a panic later.
 //! - There is no `unsafe` code.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod abort;
 mod backoff;
+pub mod combine;
 mod context;
+mod crew;
 mod gcra;
 mod outcome;
 mod rate_limit;
@@ -69,12 +71,20 @@ mod reason;
 mod retry_budget;
 mod scope;
 mod semaphore;
+#[expect(unsafe_code, reason = "futures are pinned in a box of slots")]
+mod slots;
 mod sync;
 mod timeout;
 mod unhandled;
+#[expect(unsafe_code, reason = "a child's waker is a pointer into its set")]
+mod wake;
 
 pub use abort::{AbortController, AbortSignal, Aborted, Run};
 pub use backoff::{Backoff, Delays, InvalidBackoff, Jitter};
+pub use combine::{
+    AnyError, Empty, KeyedError, Settlement, all, all_keyed, all_settled, all_settled_keyed, any,
+    any_keyed, race, race_keyed, series,
+};
 pub use context::{Context, InContext};
 pub use gcra::{Gcra, InvalidRate, NotYet};
 pub use outcome::{Failed, Outcome, OutcomeKind, Panic, Settle, UnknownOutcomeKind, settle};

@@ -7,14 +7,24 @@ use std::sync::{Mutex, PoisonError};
 use loom::sync::Mutex;
 
 #[cfg(not(loom))]
-pub(crate) use std::sync::{MutexGuard as LockGuard, atomic::AtomicUsize};
+pub(crate) use std::sync::{
+    MutexGuard as LockGuard,
+    atomic::{AtomicU64, AtomicUsize},
+};
+
 #[cfg(not(loom))]
 pub(crate) use std::thread_local;
 
 #[cfg(loom)]
-pub(crate) use loom::sync::{MutexGuard as LockGuard, atomic::AtomicUsize};
-#[cfg(loom)]
 pub(crate) use loom::thread_local;
+
+#[cfg(loom)]
+pub(crate) use loom::sync::{
+    MutexGuard as LockGuard,
+    atomic::{AtomicU64, AtomicUsize},
+};
+
+pub(crate) use std::sync::atomic::Ordering;
 
 /// A mutex that does not know poison: what it protects here is never left half changed.
 pub(crate) struct Lock<T>(Mutex<T>);

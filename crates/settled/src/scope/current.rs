@@ -4,7 +4,9 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use super::registry::Registry;
+use crate::abort::{AbortSignal, swap_signals};
 use crate::sync::thread_local;
+use crate::timeout::{Limits, Within};
 
 /// The surroundings of what is being polled: the scope, and the task where it is one.
 pub(super) struct Current {
@@ -26,6 +28,40 @@ impl Current {
             #[cfg(feature = "tracing")]
             span: tracing::Span::current(),
         }
+    }
+}
+
+/// What a task is polled in, in place of whatever is around the poll.
+pub(super) struct Surroundings {
+    current: Option<Current>,
+    /// Of the thread while the task is polled: those that whoever started the task heard, and the scope's.
+    signals: Vec<AbortSignal>,
+}
+
+impl Surroundings {
+    pub(super) fn new(registry: &Arc<Registry>, task: u64, inherited: &AbortSignal) -> Self {
+        let told = [inherited.clone(), registry.soft.signal()];
+        Self {
+            current: Some(Current::new(registry, Some(task))),
+            signals: told.into(),
+        }
+    }
+
+    pub(super) fn enter<R>(&mut self, work: impl FnOnce() -> R) -> R {
+        /// Swaps back, whichever way `work` ends.
+        struct Back<'a>(&'a mut Vec<AbortSignal>);
+
+        impl Drop for Back<'_> {
+            fn drop(&mut self) {
+                swap_signals(self.0);
+            }
+        }
+
+        // A `LocalSet` may be polled inside of a limit or a signal that is none of its tasks' business.
+        let _limits = Within::only(Limits::NONE);
+        swap_signals(&mut self.signals);
+        let _back = Back(&mut self.signals);
+        within(&mut self.current, work)
     }
 }
 

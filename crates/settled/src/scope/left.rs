@@ -8,8 +8,10 @@ use super::info::TaskInfo;
 use super::registry::{Registry, root};
 use super::spawner::Spawner;
 use crate::abort::AbortSignal;
+use crate::context::Context;
 
-/// Starts `future` as a task that belongs to nobody: it goes on when whoever waits for it is dropped, or aborted with its scope.
+/// Starts `future` as a task that belongs to nobody: it goes on when whoever waits for it is dropped, or aborted with its scope,
+/// and neither the deadline nor the signal of whoever starts it is its own.
 ///
 /// It is counted by [`running()`], listed by [`left_over()`], and [`drained`] waits for it; [`Handle::abort`] stops it. For
 /// what must not be cut in the middle, such as a commit.
@@ -46,7 +48,8 @@ where
         registry: Registry::new(&AbortSignal::never(), None),
         name: None,
     };
-    let handle = spawner.spawn(future);
+    let spawn = |task| drop(tokio::spawn(task));
+    let handle = spawner.launch(&Context::default(), future, spawn);
     spawner.registry.detach();
     handle
 }

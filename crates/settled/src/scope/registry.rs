@@ -125,6 +125,10 @@ impl Registry {
             .abort(Reason::new(ReasonKind::Failed).message(message));
     }
 
+    pub(super) fn has_panicked(&self) -> bool {
+        self.state().panic.is_some()
+    }
+
     pub(super) fn take_panic(&self) -> Option<Panic> {
         self.state().panic.take()
     }

@@ -8,8 +8,9 @@ use tokio::sync::oneshot;
 
 use super::handle::Handle;
 use super::registry::Registry;
-use super::task;
+use super::task::{self, Task};
 use crate::abort::AbortSignal;
+use crate::context::Context;
 use crate::outcome::Failed;
 use crate::reason::{Reason, ReasonKind};
 
@@ -48,7 +49,7 @@ impl Spawner {
         E: Send + 'static,
     {
         let spawn = |task| drop(tokio::spawn(task));
-        task::start(&self.registry, self.name.clone(), future, spawn)
+        self.launch(&Context::current(), future, spawn)
     }
 
     /// As [`Scope::spawn_local`](crate::Scope::spawn_local), and as [`spawn`](Self::spawn) in a scope that has ended.
@@ -63,7 +64,17 @@ impl Spawner {
         E: 'static,
     {
         let spawn = |task| drop(tokio::task::spawn_local(task));
-        task::start(&self.registry, self.name.clone(), future, spawn)
+        self.launch(&Context::current(), future, spawn)
+    }
+
+    #[track_caller]
+    pub(super) fn launch<T, E: 'static, F: Future<Output = Result<T, E>>>(
+        &self,
+        inherited: &Context,
+        future: F,
+        spawn: impl FnOnce(Task<T, E, F>),
+    ) -> Handle<T, E> {
+        task::start(&self.registry, self.name.clone(), inherited, future, spawn)
     }
 
     /// The task itself, for the models, which poll it without a runtime.
@@ -76,9 +87,7 @@ impl Spawner {
         E: 'static,
     {
         let mut started = None;
-        let handle = task::start(&self.registry, self.name.clone(), future, |task| {
-            started = Some(task);
-        });
+        let handle = self.launch(&Context::default(), future, |task| started = Some(task));
         (handle, started)
     }
 

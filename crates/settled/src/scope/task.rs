@@ -7,13 +7,16 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use pin_project_lite::pin_project;
+use tokio::time::Instant;
 
-use super::current::{self, Current};
+use super::current::Surroundings;
 use super::handle::{self, Handle, Settler};
 use super::info::TaskInfo;
 use super::registry::{Member, Registry};
 use crate::abort::Run;
+use crate::context::Context as Inherited;
 use crate::outcome::{Outcome, Panic, Settle, settle};
+use crate::timeout::{Timeout, TimeoutError, deadline};
 use crate::unhandled::{self, Origin};
 
 /// Makes `future` a task of the scope, which `spawn` is to start.
@@ -21,6 +24,7 @@ use crate::unhandled::{self, Origin};
 pub(super) fn start<T, E, F>(
     registry: &Arc<Registry>,
     name: Option<Arc<str>>,
+    inherited: &Inherited,
     future: F,
     spawn: impl FnOnce(Task<T, E, F>),
 ) -> Handle<T, E>
@@ -39,8 +43,8 @@ where
     let (handle, mut settler) = handle::pair(controller, id, origin);
     match registry.enter(info) {
         Ok(member) => spawn(Task {
-            surroundings: Some(Current::new(registry, Some(id))),
-            body: settle(signal.run(future)),
+            surroundings: Surroundings::new(registry, id, inherited.signal()),
+            body: settle(signal.run(Limited::new(future, inherited.deadline()))),
             settler,
             member: Some(member),
         }),
@@ -53,9 +57,9 @@ pin_project! {
     // The future that the runtime has. A task that its runtime drops goes field by field, in this order: the body is gone
     // first, then the handle settles, then the scope hears that the task is gone.
     pub(super) struct Task<T, E, F> {
-        surroundings: Option<Current>,
+        surroundings: Surroundings,
         #[pin]
-        body: Settle<Run<F>>,
+        body: Settle<Run<Limited<F>>>,
         settler: Settler<T, E>,
         member: Option<Member>,
     }
@@ -66,9 +70,9 @@ impl<T, E, F: Future<Output = Result<T, E>>> Future for Task<T, E, F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.project();
-        let polled = current::within(this.surroundings, || this.body.poll(cx));
-        let outcome = match ready!(polled) {
-            Outcome::Fulfilled(result) => result.into(),
+        let outcome = match ready!(this.surroundings.enter(|| this.body.poll(cx))) {
+            Outcome::Fulfilled(Ok(result)) => result.into(),
+            Outcome::Fulfilled(Err(_late)) => Outcome::TimedOut,
             Outcome::Rejected(reason) => Outcome::Cancelled(reason),
             Outcome::Panicked(panic) => Outcome::Panicked(panic),
             Outcome::TimedOut => Outcome::TimedOut,
@@ -82,6 +86,37 @@ impl<T, E, F: Future<Output = Result<T, E>>> Future for Task<T, E, F> {
         this.settler.settle(outcome);
         this.member.take();
         Poll::Ready(())
+    }
+}
+
+pin_project! {
+    // A future that ends with the deadline of whoever started it, if there is one.
+    #[project = LimitedProjection]
+    enum Limited<F> {
+        Free { #[pin] future: F },
+        Until { #[pin] future: Timeout<F> },
+    }
+}
+
+impl<F: Future> Limited<F> {
+    fn new(future: F, end: Option<Instant>) -> Self {
+        match end {
+            None => Self::Free { future },
+            Some(end) => Self::Until {
+                future: deadline(end, future),
+            },
+        }
+    }
+}
+
+impl<F: Future> Future for Limited<F> {
+    type Output = Result<F::Output, TimeoutError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.project() {
+            LimitedProjection::Free { future } => future.poll(cx).map(Ok),
+            LimitedProjection::Until { future } => future.poll(cx),
+        }
     }
 }
 
