@@ -68,8 +68,8 @@ impl Default for Scope {
 }
 
 impl Scope {
-    /// A scope of its own. Made in a task of another scope, it is below that: it hears that scope's [`signal`](Self::signal), and
-    /// is that scope's to wait for when it is dropped.
+    /// A scope of its own. Made in a task of another scope, it is below that: it is told when that one is
+    /// [shut down](Self::shut_down), and is that one's to wait for when it is dropped.
     pub fn new() -> Self {
         Self::below(&AbortSignal::never())
     }
@@ -204,7 +204,7 @@ impl Scope {
     }
 
     /// Fires when the scope is shut down, aborted, or dropped without being joined, when one of its tasks panicked, and when
-    /// that of the scope around it fires.
+    /// a scope around it is shut down.
     #[must_use]
     pub fn signal(&self) -> AbortSignal {
         self.spawner.signal()
@@ -277,7 +277,7 @@ impl Scope {
     pub async fn shut_down(self, reason: impl Into<Reason>, grace: Duration) -> Vec<TaskInfo> {
         let reason = reason.into();
         let registry = Arc::clone(self.registry());
-        registry.soft.abort(reason.clone());
+        registry.tell(&reason);
         let mut join = pin!(self.join());
         if timeout(grace, join.as_mut()).await.is_ok() {
             return Vec::new();

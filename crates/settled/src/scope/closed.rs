@@ -10,7 +10,7 @@ use pin_project_lite::pin_project;
 use super::Scope;
 use super::current::{self, Current};
 use super::registry::Registry;
-use crate::abort::Aborted;
+use crate::abort::{AbortSignal, Aborted};
 use crate::outcome::{Outcome, settle};
 use crate::reason::{Reason, ReasonKind};
 
@@ -48,7 +48,7 @@ pub async fn scope<T, E>(body: impl AsyncFnOnce(&Scope) -> Result<T, E>) -> Resu
     let registry = Arc::clone(scope.registry());
     let outcome = {
         settle(Inside {
-            surroundings: Some(Current::new(&registry, None)),
+            surroundings: Some(Current::body(&registry)),
             body: body(&scope),
             aborted: Some(registry.hard.signal().aborted()),
             registry: &registry,

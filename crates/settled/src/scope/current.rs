@@ -5,13 +5,16 @@ use std::sync::Arc;
 
 use super::registry::Registry;
 use crate::abort::{AbortSignal, swap_signals};
+use crate::context::Context;
 use crate::sync::thread_local;
-use crate::timeout::{Limits, Within};
+use crate::timeout::{Limits, Within, current_deadline};
 
 /// The surroundings of what is being polled: the scope, and the task where it is one.
 pub(super) struct Current {
     registry: Arc<Registry>,
     task: Option<u64>,
+    /// The signal that the task was given along.
+    inherited: AbortSignal,
     #[cfg(feature = "tracing")]
     span: tracing::Span,
 }
@@ -21,13 +24,27 @@ thread_local! {
 }
 
 impl Current {
-    pub(super) fn new(registry: &Arc<Registry>, task: Option<u64>) -> Self {
+    pub(super) fn new(registry: &Arc<Registry>, task: Option<u64>, inherited: AbortSignal) -> Self {
         Self {
             registry: Arc::clone(registry),
             task,
+            inherited,
             #[cfg(feature = "tracing")]
             span: tracing::Span::current(),
         }
+    }
+}
+
+impl Current {
+    /// For a body that is polled in the caller's task, as a part of a scope of its own.
+    pub(super) fn body(registry: &Arc<Registry>) -> Self {
+        let look = |current: &RefCell<Option<Self>>| {
+            let current = current.borrow();
+            let current = current.as_ref()?;
+            Some((current.task, current.inherited.clone()))
+        };
+        let (task, inherited) = CURRENT.try_with(look).ok().flatten().unwrap_or_default();
+        Self::new(registry, task, inherited)
     }
 }
 
@@ -42,7 +59,7 @@ impl Surroundings {
     pub(super) fn new(registry: &Arc<Registry>, task: u64, inherited: &AbortSignal) -> Self {
         let told = [inherited.clone(), registry.soft.signal()];
         Self {
-            current: Some(Current::new(registry, Some(task))),
+            current: Some(Current::new(registry, Some(task), inherited.clone())),
             signals: told.into(),
         }
     }
@@ -105,4 +122,18 @@ pub(super) fn scope() -> Option<Arc<Registry>> {
 pub(super) fn task() -> Option<u64> {
     let look = |current: &RefCell<Option<Current>>| current.borrow().as_ref()?.task;
     CURRENT.try_with(look).ok().flatten()
+}
+
+/// What a task that is started here is to take along. From a task that is what the task was given itself, without its own signal:
+/// a chain of tasks, each started by the one before, would otherwise keep a chain of signals.
+pub(super) fn context() -> Context {
+    let look = |current: &RefCell<Option<Current>>| {
+        let current = current.borrow();
+        let task = current.as_ref().filter(|current| current.task.is_some());
+        task.map(|current| current.inherited.clone())
+    };
+    match CURRENT.try_with(look).ok().flatten() {
+        Some(inherited) => Context::new(current_deadline(), inherited),
+        None => Context::current(),
+    }
 }

@@ -25,9 +25,11 @@ use crate::sync::{Lock, LockGuard};
 pub(super) struct Registry {
     /// Drops the tasks.
     pub(super) hard: AbortController,
-    /// Tells the tasks, which is all that happens at first when a scope is shut down. It is below `hard`, and below the `soft`
-    /// of the scope around.
+    /// Tells the tasks, which is all that happens at first when a scope is shut down. It is below `hard`.
     pub(super) soft: AbortController,
+    id: u64,
+    /// The scope in one of whose tasks this one was made.
+    maker: Weak<Registry>,
     state: Lock<State>,
     quiet: Notify,
 }
@@ -37,9 +39,11 @@ struct State {
     tasks: BTreeMap<u64, TaskInfo>,
     /// Weak, as they know their host: their tasks keep them alive.
     guests: BTreeMap<u64, Weak<Registry>>,
+    /// Scopes that were made in its tasks, to be told when it is shut down.
+    below: BTreeMap<u64, Weak<Registry>>,
     /// Who waits for this scope, since its owner does not.
     host: Option<Guest>,
-    /// The scope in one of whose tasks this one was made.
+    /// The nearest one around that had not ended when somebody looked.
     around: Option<Arc<Registry>>,
     /// The first panic of a task, for the join to go on with.
     panic: Option<Panic>,
@@ -71,23 +75,44 @@ impl Registry {
     /// The registry of a scope that is dropped along with `signal`, made in a task of `around`.
     pub(super) fn new(signal: &AbortSignal, around: Option<Arc<Self>>) -> Arc<Self> {
         let hard = signal.child();
-        let soft = match &around {
-            Some(around) => AbortSignal::any([hard.signal(), around.soft.signal()]).child(),
-            None => hard.signal().child(),
-        };
-        Arc::new(Self {
+        // That lets go of those around it that have ended.
+        drop(around.as_ref().and_then(|around| around.around()));
+        let soft = hard.signal().child();
+        let made = Arc::new(Self {
             hard,
             soft,
+            id: next_id(),
+            maker: around.as_ref().map_or_else(Weak::new, Arc::downgrade),
             state: Lock::new(State {
                 phase: Phase::Open,
                 tasks: BTreeMap::new(),
                 guests: BTreeMap::new(),
+                below: BTreeMap::new(),
                 host: None,
-                around,
+                around: around.clone(),
                 panic: None,
             }),
             quiet: Notify::new(),
-        })
+        });
+        if let Some(around) = around {
+            let below = Arc::downgrade(&made);
+            around.state().below.insert(made.id, below);
+            // After it was put there: told before or told now, it has not missed it.
+            if let Some(reason) = around.soft.signal().reason() {
+                made.soft.abort(reason);
+            }
+        }
+        made
+    }
+
+    /// Tells the tasks of this scope, and of those below it, to end. There is no chain of signals from scope to scope: it would
+    /// keep those of scopes that have ended.
+    pub(super) fn tell(self: &Arc<Self>, reason: &Reason) {
+        let mut told = vec![Arc::clone(self)];
+        while let Some(scope) = told.pop() {
+            scope.soft.abort(reason.clone());
+            told.extend(scope.state().below.values().filter_map(Weak::upgrade));
+        }
     }
 
     fn state(&self) -> LockGuard<'_, State> {
@@ -318,6 +343,14 @@ impl Registry {
             self.quiet.notify_waiters();
         }
         drop(guest);
+    }
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        if let Some(maker) = self.maker.upgrade() {
+            maker.state().below.remove(&self.id);
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
+use super::current;
 use super::handle::Handle;
 use super::registry::Registry;
 use super::task::{self, Task};
@@ -49,7 +50,7 @@ impl Spawner {
         E: Send + 'static,
     {
         let spawn = |task| drop(tokio::spawn(task));
-        self.launch(&Context::current(), future, spawn)
+        self.launch(&current::context(), future, spawn)
     }
 
     /// As [`Scope::spawn_local`](crate::Scope::spawn_local), and as [`spawn`](Self::spawn) in a scope that has ended.
@@ -64,7 +65,7 @@ impl Spawner {
         E: 'static,
     {
         let spawn = |task| drop(tokio::task::spawn_local(task));
-        self.launch(&Context::current(), future, spawn)
+        self.launch(&current::context(), future, spawn)
     }
 
     #[track_caller]

@@ -19,7 +19,7 @@ pub(crate) struct Told {
     line: u32,
     kind: OutcomeKind,
     message: String,
-    number: Option<u64>,
+    pub(crate) number: Option<u64>,
 }
 
 static TOLD: Mutex<Vec<Told>> = Mutex::new(Vec::new());
