@@ -1,4 +1,4 @@
-//! The lock, the counter and the thread's own variables of what handles wakers by itself: the standard ones, or loom's where its models run.
+//! The lock and the counter of what handles wakers by itself: the standard ones, or loom's where its models run.
 
 #[cfg(not(loom))]
 use std::sync::{Mutex, PoisonError};
@@ -11,12 +11,6 @@ pub(crate) use std::sync::{
     MutexGuard as LockGuard,
     atomic::{AtomicU64, AtomicUsize},
 };
-
-#[cfg(not(loom))]
-pub(crate) use std::thread_local;
-
-#[cfg(loom)]
-pub(crate) use loom::thread_local;
 
 #[cfg(loom)]
 pub(crate) use loom::sync::{

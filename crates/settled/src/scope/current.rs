@@ -6,7 +6,6 @@ use std::sync::Arc;
 use super::registry::Registry;
 use crate::abort::{AbortSignal, swap_signals};
 use crate::context::Context;
-use crate::sync::thread_local;
 use crate::timeout::{Limits, Within, current_deadline};
 
 /// The surroundings of what is being polled: the scope, and the task where it is one.
@@ -19,8 +18,15 @@ pub(super) struct Current {
     span: tracing::Span,
 }
 
+#[cfg(not(loom))]
 thread_local! {
     static CURRENT: RefCell<Option<Current>> = const { RefCell::new(None) };
+}
+
+// The threads of a model share one of the system's.
+#[cfg(loom)]
+loom::thread_local! {
+    static CURRENT: RefCell<Option<Current>> = RefCell::new(None);
 }
 
 impl Current {

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::future::pending;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use fastrand::Rng;
 use settled::{Handle, Outcome, Scope, drained, settle};
@@ -245,8 +244,8 @@ fn many(rng: &mut Rng, rounds: usize, threads: Option<usize>) {
         };
         let (rng, name) = (rng.fork(), format!("model {threads:?} {round}"));
         builder.build().unwrap().block_on(async {
-            let done = tokio::time::timeout(Duration::from_secs(60), one(rng, name));
-            done.await.unwrap_or_else(|_| panic!("round {round} hangs"));
+            // Without a limit: the root is every test's, so on a paused clock a limit would be over at once.
+            one(rng, name).await;
         });
     }
 }
