@@ -4,8 +4,10 @@
 //! | you want to | take |
 //! |---|---|
 //! | say how a piece of work ended: value, error, timeout, cancellation, panic | [`Outcome`], [`settle`] |
-//! | own tasks, and be sure that all of them are gone | [`Scope`], [`Spawner`], [`Handle`] |
-//! | wait for what dropped scopes left behind | [`drained`], [`running`] |
+//! | own tasks, and be sure that all of them are gone | [`Scope`], [`scope()`], [`Spawner`], [`Handle`] |
+//! | go on when whoever waits is gone | [`shield`], [`Scope::detach`] |
+//! | see, and wait for, what goes on without an owner | [`left_over`], [`running()`], [`drained`] |
+//! | hear of failures that nobody looked at | [`on_unhandled`] |
 //! | tell work to stop, and why; stop on the first of several reasons | [`AbortController`], [`AbortSignal`], [`Reason`] |
 //! | give up after a while, or at a certain time | [`timeout()`], [`deadline`] |
 //! | let only so many in at once: fair, weighted, resizable | [`Semaphore`], [`Permit`] |
@@ -99,3 +101,8 @@ pub use semaphore::{
 };
 pub use timeout::{Timeout, TimeoutError, current_deadline, deadline, remaining, timeout};
 pub use unhandled::{Unhandled, on_unhandled};
+
+/// The snippets of the documents run.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/scopes.md")]
+struct Scopes;

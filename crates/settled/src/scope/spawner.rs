@@ -82,7 +82,13 @@ impl Spawner {
     #[cfg(loom)]
     #[doc(hidden)]
     #[track_caller]
-    pub fn unspawned<T, E, F>(&self, future: F) -> (Handle<T, E>, Option<impl Future<Output = ()>>)
+    pub fn unspawned<T, E, F>(
+        &self,
+        future: F,
+    ) -> (
+        Handle<T, E>,
+        Option<impl Future<Output = ()> + use<T, E, F>>,
+    )
     where
         F: Future<Output = Result<T, E>>,
         E: 'static,
