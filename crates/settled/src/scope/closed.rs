@@ -10,7 +10,7 @@ use pin_project_lite::pin_project;
 use super::Scope;
 use super::current::{self, Current};
 use super::registry::Registry;
-use crate::abort::{AbortSignal, Aborted};
+use crate::abort::Aborted;
 use crate::outcome::{Outcome, settle};
 use crate::reason::{Reason, ReasonKind};
 

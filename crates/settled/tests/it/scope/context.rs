@@ -1,4 +1,8 @@
 //! What a task has from whoever starts it.
+#![expect(
+    clippy::async_yields_async,
+    reason = "a handle that is made inside of a context is awaited outside of it"
+)]
 
 use std::future::{pending, ready};
 
