@@ -2,8 +2,14 @@
 
 mod aborted;
 mod current;
+// tokio has no signals where its models run.
+#[cfg(all(feature = "signal", not(loom)))]
+mod interrupt;
 mod node;
 mod run;
+mod stream;
+mod token;
+mod told;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -14,6 +20,8 @@ use tokio::time::Instant;
 pub use aborted::Aborted;
 pub(crate) use current::swap_signals;
 pub use run::Run;
+pub use stream::RunStream;
+pub(crate) use told::Told;
 
 use crate::reason::Reason;
 use node::{Fired, Node};
@@ -148,7 +156,7 @@ impl AbortSignal {
         }
     }
 
-    /// A signal that fires by itself after `after`, with a reason of kind [`ReasonKind::Timeout`]. An `after` past what the
+    /// A signal that fires by itself after `after`, with a reason of kind [`ReasonKind::Timeout`](crate::ReasonKind::Timeout). An `after` past what the
     /// clock can say never fires.
     ///
     /// It costs no timer and no task until somebody awaits it.
@@ -171,8 +179,8 @@ impl AbortSignal {
 
     /// A controller below this signal: it is aborted with it, with the same reason, and never the other way round.
     ///
-    /// To look at a signal is to look at all above it, as far as none of them is aborted; each level costs some nanoseconds. There
-    /// is no limit to the number of levels.
+    /// There is no limit to the number of levels. To look at a signal costs the same on each of them, except for the first look after
+    /// an abort anywhere in the process: that one looks at all above, at some nanoseconds each.
     ///
     /// ```
     /// # use settled::AbortController;

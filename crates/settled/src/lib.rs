@@ -9,7 +9,9 @@
 //! | see, and wait for, what goes on without an owner | [`left_over`], [`running()`], [`drained`] |
 //! | hear of failures that nobody looked at | [`on_unhandled`] |
 //! | tell work to stop, and why; stop on the first of several reasons | [`AbortController`], [`AbortSignal`], [`Reason`] |
-//! | give up after a while, or at a certain time | [`timeout()`], [`deadline`] |
+//! | ... give it time to clean up before it is dropped | [`Grace`] |
+//! | give up after a while, or at a certain time | [`timeout()`], [`deadline`], [`timeout_stream`] |
+//! | see how much time is left, take deadline and signal along to a task | [`remaining`], [`current_deadline`], [`Context`] |
 //! | let only so many in at once: fair, weighted, resizable | [`Semaphore`], [`Permit`] |
 //! | let only so many in per second, with a queue | [`RateLimit`] |
 //! | ... with neither a clock nor a queue | [`Gcra`] |
@@ -67,6 +69,7 @@ pub mod combine;
 mod context;
 mod crew;
 mod gcra;
+mod grace;
 mod outcome;
 mod rate_limit;
 mod reason;
@@ -81,7 +84,7 @@ mod unhandled;
 #[expect(unsafe_code, reason = "a child's waker is a pointer into its set")]
 mod wake;
 
-pub use abort::{AbortController, AbortSignal, Aborted, Run};
+pub use abort::{AbortController, AbortSignal, Aborted, Run, RunStream};
 pub use backoff::{Backoff, Delays, InvalidBackoff, Jitter};
 pub use combine::{
     AnyError, Empty, KeyedError, Settlement, all, all_keyed, all_settled, all_settled_keyed, any,
@@ -89,6 +92,7 @@ pub use combine::{
 };
 pub use context::{Context, InContext};
 pub use gcra::{Gcra, InvalidRate, NotYet};
+pub use grace::Grace;
 pub use outcome::{Failed, Outcome, OutcomeKind, Panic, Settle, UnknownOutcomeKind, settle};
 pub use rate_limit::RateLimit;
 pub use reason::{Reason, ReasonKind};
@@ -99,10 +103,19 @@ pub use scope::{
 pub use semaphore::{
     Acquire, AcquireError, AcquireOwned, OwnedPermit, Permit, Semaphore, TryAcquireError,
 };
-pub use timeout::{Timeout, TimeoutError, current_deadline, deadline, remaining, timeout};
+pub use timeout::{
+    Timeout, TimeoutError, TimeoutStream, current_deadline, deadline, deadline_stream, remaining,
+    timeout, timeout_stream,
+};
 pub use unhandled::{Unhandled, on_unhandled};
 
-/// The snippets of the documents run.
+/// The snippets of the pages run.
 #[cfg(doctest)]
-#[doc = include_str!("../../../docs/scopes.md")]
-struct Scopes;
+mod pages {
+    #[doc = include_str!("../../../docs/cancellation.md")]
+    mod cancellation {}
+    #[doc = include_str!("../../../docs/scopes.md")]
+    mod scopes {}
+    #[doc = include_str!("../../../docs/timeouts.md")]
+    mod timeouts {}
+}

@@ -1,6 +1,8 @@
 //! Time limits on any future: [`timeout`] and [`deadline`].
 
 mod current;
+mod stream;
+mod term;
 
 use std::fmt;
 use std::future::Future;
@@ -9,13 +11,15 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use pin_project_lite::pin_project;
-use tokio::time::{Instant, Sleep};
+use tokio::time::Instant;
 
 pub(crate) use current::{Limits, Within};
 pub use current::{current_deadline, remaining};
+pub use stream::{TimeoutStream, deadline_stream, timeout_stream};
 
 use crate::outcome::Outcome;
 use crate::reason::{Reason, ReasonKind};
+use term::{Limit, Term};
 
 /// Gives `future` at most the time `limit`.
 ///
@@ -45,12 +49,11 @@ use crate::reason::{Reason, ReasonKind};
 /// assert_eq!(never.unwrap_err().to_string(), "timed out after 1s");
 /// # });
 /// ```
+#[inline]
 pub fn timeout<F: Future>(limit: Duration, future: F) -> Timeout<F> {
     Timeout {
         future: Some(future),
-        limit: Limit::After(limit),
-        end: End::After(limit),
-        timer: None,
+        term: Term::after(limit),
     }
 }
 
@@ -80,9 +83,7 @@ pub fn timeout<F: Future>(limit: Duration, future: F) -> Timeout<F> {
 pub fn deadline<F: Future>(at: Instant, future: F) -> Timeout<F> {
     Timeout {
         future: Some(future),
-        limit: Limit::At(at),
-        end: End::At(at),
-        timer: None,
+        term: Term::at(at),
     }
 }
 
@@ -99,12 +100,6 @@ pub fn deadline<F: Future>(at: Instant, future: F) -> Timeout<F> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TimeoutError {
     limit: Limit,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Limit {
-    After(Duration),
-    At(Instant),
 }
 
 impl TimeoutError {
@@ -141,28 +136,16 @@ pin_project! {
     pub struct Timeout<F> {
         #[pin]
         future: Option<F>,
-        limit: Limit,
-        end: End,
         #[pin]
-        timer: Option<Sleep>,
+        term: Term,
     }
-}
-
-/// When the time is up.
-#[derive(Clone, Copy, Debug)]
-enum End {
-    /// Not known before the first poll.
-    After(Duration),
-    At(Instant),
-    /// Past what the clock can say.
-    Never,
 }
 
 impl<F> fmt::Debug for Timeout<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let done = self.future.is_none();
         f.debug_struct("Timeout")
-            .field("limit", &self.limit)
+            .field("limit", &self.term.limit())
             .field("done", &done)
             .finish()
     }
@@ -171,56 +154,19 @@ impl<F> fmt::Debug for Timeout<F> {
 impl<F: Future> Future for Timeout<F> {
     type Output = Result<F::Output, TimeoutError>;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let polled = self.as_mut().poll_in_time(cx);
-        if polled.is_ready() {
-            self.project().future.set(None);
-        }
-        polled
-    }
-}
-
-impl<F: Future> Timeout<F> {
-    fn poll_in_time(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<F::Output, TimeoutError>> {
-        let this = self.project();
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
         let future = this
             .future
+            .as_mut()
             .as_pin_mut()
             .expect("`Timeout` polled after it was ready");
-        let late = TimeoutError { limit: *this.limit };
-        let (polled, now) = match *this.end {
-            End::At(at) => {
-                let now = Instant::now();
-                if now > at {
-                    return Poll::Ready(Err(late));
-                }
-                let _within = Within::at(at);
-                (future.poll(cx), now)
-            }
-            End::After(limit) => {
-                let within = Within::begun(limit);
-                let polled = future.poll(cx);
-                if polled.is_ready() {
-                    return polled.map(Ok);
-                }
-                // The time runs from when somebody inside asked how much there is, or else from now.
-                let began = within.asked().unwrap_or_else(Instant::now);
-                *this.end = began.checked_add(limit).map_or(End::Never, End::At);
-                (polled, began)
-            }
-            End::Never => return future.poll(cx).map(Ok),
-        };
-        if let Poll::Ready(value) = polled {
-            return Poll::Ready(Ok(value));
+        let polled = this.term.poll(cx, |cx| future.poll(cx));
+        if polled.is_ready() {
+            this.future.set(None);
         }
-        match *this.end {
-            End::At(at) if now < at => poll_timer(this.timer, at, cx).map(|()| Err(late)),
-            End::At(_) => Poll::Ready(Err(late)),
-            End::After(_) | End::Never => Poll::Pending,
-        }
+        polled
     }
 }
 
@@ -249,14 +195,4 @@ impl<T, E, F: Future<Output = Result<T, E>>> Timeout<F> {
             Err(_late) => Outcome::TimedOut,
         }
     }
-}
-
-/// Makes the timer only now that somebody has to wait.
-fn poll_timer(mut timer: Pin<&mut Option<Sleep>>, at: Instant, cx: &mut Context<'_>) -> Poll<()> {
-    if timer.is_none() {
-        timer.set(Some(tokio::time::sleep_until(at)));
-    }
-    timer
-        .as_pin_mut()
-        .map_or(Poll::Pending, |timer| timer.poll(cx))
 }

@@ -19,6 +19,7 @@ pub(super) struct Inside<'a> {
 }
 
 impl<'a> Inside<'a> {
+    #[inline]
     pub(super) fn new(signal: &'a mut AbortSignal) -> Self {
         let pushed = signal.node.is_some()
             // A thread that ends has no stack any more; what is polled there has no context.
@@ -30,6 +31,7 @@ impl<'a> Inside<'a> {
 }
 
 impl Drop for Inside<'_> {
+    #[inline]
     fn drop(&mut self) {
         if !self.pushed {
             return;

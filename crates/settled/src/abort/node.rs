@@ -1,15 +1,18 @@
 //! The tree under controllers and signals.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::ptr;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use tokio::time::Instant;
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::sync::CancellationToken;
+#[cfg(all(feature = "signal", not(loom)))]
+use tokio_util::sync::DropGuard;
 
 use crate::reason::{Reason, ReasonKind};
+use crate::sync::{AtomicU64, Once, counter};
 
 /// One controller, or one signal that is made of others.
 ///
@@ -19,10 +22,12 @@ use crate::reason::{Reason, ReasonKind};
 ///    `foreign` node, whose token others cancel: there the token is the truth until somebody has looked.
 /// 3. Whoever finds a node aborted from above writes what it found into the node's own `fired`, and into that of each node
 ///    on the way. That keeps a node's reason the same for ever, a later `abort` of the node loses, and no way is gone twice.
-/// 4. A tree may be deep (a child of a child of a child ..) and may meet itself again (`any` of two children of one node): it is
+/// 4. A look that finds nothing leaves the number of aborts so far at each node that it has passed: until that changes, nothing
+///    above has fired, but for timers (`earliest` says when) and tokens of others (which are always looked at).
+/// 5. A tree may be deep (a child of a child of a child ..) and may meet itself again (`any` of two children of one node): it is
 ///    walked and dropped without recursion, and each node is visited once.
 pub(super) struct Node {
-    fired: OnceLock<Fired>,
+    fired: Once<Fired>,
     pub(super) token: CancellationToken,
     links: Links,
     /// When this node aborts itself.
@@ -31,8 +36,13 @@ pub(super) struct Node {
     earliest: Option<Instant>,
     /// Somebody else may cancel the token.
     foreign: bool,
+    /// There is a foreign node here or above.
+    foreign_above: bool,
+    /// The [`Aborts`] at which nothing here or above had fired.
+    clear: AtomicU64,
     /// Tells whoever feeds this node that nobody listens any more.
-    keeper: Option<DropGuard>,
+    #[cfg(all(feature = "signal", not(loom)))]
+    _keeper: Option<DropGuard>,
 }
 
 #[derive(Default)]
@@ -62,7 +72,6 @@ pub(super) struct Fired {
 
 impl Fired {
     fn now(reason: Reason) -> Self {
-        static ORDER: AtomicU64 = AtomicU64::new(1);
         Self {
             reason,
             at: Instant::now(),
@@ -79,16 +88,45 @@ impl Fired {
     }
 }
 
+/// The number of aborts in this process, from 1 on.
+///
+/// It is raised twice by each: before a node's `fired` is written, and after. Whoever has seen that `fired`, and looks on, sees the
+/// first; while the two differ, nobody relies on what was clear before, and nobody leaves a number behind. So no look says
+/// *not aborted* of a node after another look has said *aborted* of one above it.
+struct Aborts;
+
+counter!(ORDER = 1);
+counter!(BEGUN = 1);
+counter!(DONE = 1);
+
+impl Aborts {
+    fn count(abort: impl FnOnce() -> bool) -> bool {
+        BEGUN.fetch_add(1, Ordering::SeqCst);
+        let first = abort();
+        DONE.fetch_add(1, Ordering::SeqCst);
+        first
+    }
+
+    /// `None` while one is under way.
+    fn so_far() -> Option<u64> {
+        let done = DONE.load(Ordering::SeqCst);
+        (BEGUN.load(Ordering::SeqCst) == done).then_some(done)
+    }
+}
+
 impl Node {
     pub(super) fn root() -> Self {
         Self {
-            fired: OnceLock::new(),
+            fired: Once::new(),
             token: CancellationToken::new(),
             links: Links::default(),
             timer: None,
             earliest: None,
             foreign: false,
-            keeper: None,
+            foreign_above: false,
+            clear: AtomicU64::new(0),
+            #[cfg(all(feature = "signal", not(loom)))]
+            _keeper: None,
         }
     }
 
@@ -106,15 +144,16 @@ impl Node {
             // A child, so that what is below is never taken for an order to cancel what is above.
             token: token.child_token(),
             foreign: true,
+            foreign_above: true,
             ..Self::root()
         }
     }
 
     /// Aborted by somebody who wants to hear when nobody listens any more.
-    #[cfg(feature = "signal")]
+    #[cfg(all(feature = "signal", not(loom)))]
     pub(super) fn kept(keeper: DropGuard) -> Self {
         Self {
-            keeper: Some(keeper),
+            _keeper: Some(keeper),
             ..Self::root()
         }
     }
@@ -134,6 +173,7 @@ impl Node {
         Self {
             token: first.token.child_token(),
             earliest: above.iter().filter_map(|node| node.earliest).min(),
+            foreign_above: above.iter().any(|node| node.foreign_above),
             links: Links {
                 above,
                 others: others.into(),
@@ -143,7 +183,8 @@ impl Node {
     }
 
     pub(super) fn abort(&self, reason: Reason) -> bool {
-        let first = self.fired().is_none() && self.fired.set(Fired::now(reason)).is_ok();
+        let first =
+            self.fired().is_none() && Aborts::count(|| self.fired.set(Fired::now(reason)).is_ok());
         if first {
             self.token.cancel();
         }
@@ -155,7 +196,8 @@ impl Node {
             return Some(fired);
         }
         let now = self.earliest.map(|_| Instant::now());
-        if self.is_aborted(now) {
+        let due = self.earliest.is_some_and(|earliest| now >= Some(earliest));
+        if due || self.is_aborted_from_above() {
             self.write_down(now);
         }
         self.fired.get()
@@ -180,41 +222,54 @@ impl Node {
                 .any(|above| Arc::ptr_eq(above, other))
     }
 
-    /// By itself, whatever is above.
-    fn is_aborted_here(&self, now: Option<Instant>) -> bool {
-        self.fired.get().is_some()
-            || self.timer.is_some_and(|timer| now >= Some(timer))
-            || (self.foreign && self.token.is_cancelled())
-    }
-
-    /// The look that nearly always says no. It allocates nothing unless there are several ways up.
-    fn is_aborted(&self, now: Option<Instant>) -> bool {
-        if self.is_aborted_here(now) {
-            return true;
+    /// Whether an abort or a foreign token here or above has fired; timers apart.
+    fn is_aborted_from_above(&self) -> bool {
+        let aborts = Aborts::so_far();
+        if self.is_clear(aborts) {
+            return false;
         }
-        let (mut seen, mut branches) = (HashSet::new(), Vec::new());
-        let (mut branched, mut next) = (false, Some(self));
+        let mut next = Some(self);
+        let mut branches = Vec::new();
+        // Made when there is a second way up: before that, no node can be met twice.
+        let mut seen: Option<HashMap<*const Self, &Self>> = None;
         while let Some(node) = next.take().or_else(|| branches.pop()) {
-            if branched && !seen.insert(ptr::from_ref(node)) {
+            if node.fired.get().is_some() || (node.foreign && node.token.is_cancelled()) {
+                return true;
+            }
+            let met = |seen: &mut HashMap<_, _>| seen.insert(ptr::from_ref(node), node).is_some();
+            if node.is_clear(aborts) || seen.as_mut().is_some_and(met) {
                 continue;
             }
-            for above in &node.links.above {
-                if above.is_aborted_here(now) {
-                    return true;
-                }
-                if above.links.above.is_empty() {
-                    continue;
-                }
-                match next {
-                    None => next = Some(&**above),
-                    Some(_) => {
-                        branched = true;
-                        branches.push(&**above);
-                    }
+            if let [first, more @ ..] = &*node.links.above {
+                next = Some(first);
+                branches.extend(more.iter().map(|above| &**above));
+                if !more.is_empty() {
+                    seen.get_or_insert_default();
                 }
             }
         }
+        if let Some(aborts) = aborts {
+            self.leave_clear(aborts);
+            let passed = seen.into_iter().flatten();
+            passed.for_each(|(_, node)| node.clear.store(aborts, Ordering::Relaxed));
+        }
         false
+    }
+
+    fn is_clear(&self, aborts: Option<u64>) -> bool {
+        !self.foreign_above && aborts == Some(self.clear.load(Ordering::Relaxed))
+    }
+
+    /// For this node and those above it, up to where there are several ways.
+    fn leave_clear(&self, aborts: u64) {
+        let mut next = Some(self);
+        while let Some(node) = next.take() {
+            if node.clear.swap(aborts, Ordering::Relaxed) != aborts
+                && let [only] = &*node.links.above
+            {
+                next = Some(only);
+            }
+        }
     }
 
     /// Invariant 3: what is above goes first, so that each node finds the first abort of all right above it.

@@ -48,6 +48,7 @@ impl<F> fmt::Debug for Run<F> {
 impl<F: Future> Future for Run<F> {
     type Output = Result<F::Output, Reason>;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         let first = !std::mem::replace(this.started, true);
@@ -69,6 +70,7 @@ impl<F: Future> Future for Run<F> {
     }
 }
 
+#[inline]
 fn poll_inside<F: Future>(
     future: Option<Pin<&mut F>>,
     mut aborted: Pin<&mut Aborted>,

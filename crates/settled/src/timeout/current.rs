@@ -41,6 +41,7 @@ impl Limits {
         }
     }
 
+    #[inline]
     fn or_at(self, at: Instant) -> Self {
         let known = self.known.map_or(at, |known| known.min(at));
         Self {
@@ -49,6 +50,7 @@ impl Limits {
         }
     }
 
+    #[inline]
     fn or_for(self, limit: Duration) -> Self {
         let shortest = match self.begun {
             Begun::For(other) => other.min(limit),
@@ -84,11 +86,13 @@ pub(crate) struct Within {
 
 impl Within {
     /// Beside the limits that are there, a known end.
+    #[inline]
     pub(super) fn at(end: Instant) -> Self {
         Self::enter(|outer| outer.or_at(end), true)
     }
 
     /// Beside the limits that are there, one that begins with this poll.
+    #[inline]
     pub(super) fn begun(limit: Duration) -> Self {
         Self::enter(|outer| outer.or_for(limit), true)
     }
@@ -98,6 +102,7 @@ impl Within {
         Self::enter(|_| limits, false)
     }
 
+    #[inline]
     fn enter(change: impl FnOnce(Limits) -> Limits, tells: bool) -> Self {
         let outer = LIMITS.get();
         LIMITS.set(change(outer));
@@ -105,6 +110,7 @@ impl Within {
     }
 
     /// When the limits that began with this poll began, if somebody has asked by now.
+    #[inline]
     pub(super) fn asked(&self) -> Option<Instant> {
         match LIMITS.get().begun {
             Begun::At(at) => Some(at),
@@ -114,6 +120,7 @@ impl Within {
 }
 
 impl Drop for Within {
+    #[inline]
     fn drop(&mut self) {
         let asked = if self.tells { self.asked() } else { None };
         LIMITS.set(match asked {

@@ -10,7 +10,7 @@ use settled::{
 };
 use tokio::time::{Instant, advance, sleep};
 
-use crate::steps::{Watch, rng};
+use crate::steps::{Alive, Watch, rng, sweep};
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -268,4 +268,59 @@ async fn nest(
             Context::current().within(inner).await;
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn dropped_at_any_step_it_drops_the_future_and_is_left() {
+    let polls = sweep(
+        Alive::default,
+        async |alive: &Alive| {
+            let inside = alive.clone();
+            let signal = AbortController::new().signal();
+            let work = Context::default().within(signal.run(timeout(60 * MS, async move {
+                let _inside = inside;
+                for _ in 0..3 {
+                    sleep(2 * MS).await;
+                }
+            })));
+            work.await.unwrap().unwrap();
+        },
+        async |_, _| {
+            assert_eq!(
+                current_deadline(),
+                None,
+                "between polls there is no context"
+            );
+            assert!(AbortSignal::current().same(&AbortSignal::never()));
+            advance(MS).await;
+        },
+        async |alive, polls| {
+            assert_eq!(alive.others(), 0, "after {polls} polls");
+            assert_eq!(current_deadline(), None);
+        },
+    )
+    .await;
+    assert!(polls > 4, "{polls}");
+}
+
+/// Two futures polled in turns by one task: each has its own context, and neither leaks into the other.
+#[tokio::test(start_paused = true)]
+async fn futures_polled_in_turns_have_each_their_own() {
+    let start = Instant::now();
+    let of = async |limit: u32| {
+        let signal = AbortController::new().signal();
+        let own = signal.clone();
+        let inside = async move {
+            for _ in 0..5 {
+                assert_eq!(current_deadline(), Some(start + limit * MS));
+                assert!(AbortSignal::current().same(&own));
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(limit * MS, signal.run(inside))
+            .await
+            .unwrap()
+            .unwrap();
+    };
+    tokio::join!(of(10), of(20), of(30));
 }

@@ -11,6 +11,8 @@ mod backoff;
 mod context;
 #[cfg(not(loom))]
 mod gcra;
+#[cfg(not(loom))]
+mod grace;
 #[cfg(loom)]
 mod loom;
 #[cfg(not(loom))]
