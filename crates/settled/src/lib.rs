@@ -94,7 +94,9 @@ pub use combine::{
 pub use context::{Context, InContext};
 pub use gcra::{Gcra, InvalidRate, NotYet};
 pub use grace::Grace;
-pub use map::{InvalidLimit, Map, filter_map, map, map_while};
+pub use map::{
+    InvalidLimit, Map, MapStream, Partial, Rest, SpawnedMap, filter_map, map, map_while,
+};
 pub use outcome::{Failed, Outcome, OutcomeKind, Panic, Settle, UnknownOutcomeKind, settle};
 pub use rate_limit::RateLimit;
 pub use reason::{Reason, ReasonKind};
@@ -114,6 +116,8 @@ pub use unhandled::{Unhandled, on_unhandled};
 /// The snippets of the pages run.
 #[cfg(doctest)]
 mod pages {
+    #[doc = include_str!("../../../docs/api.md")]
+    mod api {}
     #[doc = include_str!("../../../docs/cancellation.md")]
     mod cancellation {}
     #[doc = include_str!("../../../docs/scopes.md")]

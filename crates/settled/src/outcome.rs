@@ -243,6 +243,27 @@ impl<T, E> Outcome<T, E> {
         }
     }
 
+    /// The value, or nothing if it was cancelled, or every other failure as it is.
+    ///
+    /// # Errors
+    /// Every kind but [`Fulfilled`](Self::Fulfilled) and [`Cancelled`](Self::Cancelled). A limit that was up is an error, unless
+    /// an [`AbortSignal::timeout`](crate::AbortSignal::timeout) has cancelled it.
+    ///
+    /// ```
+    /// # use settled::{Failed, Outcome, Reason};
+    /// let given_up = Outcome::<u8, &str>::Cancelled(Reason::from("not needed any more"));
+    /// assert!(matches!(given_up.or_none_if_aborted(), Ok(None)));
+    /// let failed = Outcome::<u8, _>::Rejected("no such file");
+    /// assert!(matches!(failed.or_none_if_aborted(), Err(Failed::Rejected("no such file"))));
+    /// ```
+    pub fn or_none_if_aborted(self) -> Result<Option<T>, Failed<E>> {
+        match self.into_result() {
+            Ok(value) => Ok(Some(value)),
+            Err(Failed::Cancelled(_)) => Ok(None),
+            Err(failed) => Err(failed),
+        }
+    }
+
     /// The value, or whatever kept it from being there.
     ///
     /// # Errors
