@@ -1,0 +1,3 @@
+//! Waiting for several: `all`, `all_settled`, `any`, `race`, `series`, and the keyed forms.
+
+mod uses;
