@@ -239,13 +239,18 @@ impl Flag {
         }
     }
 
-    /// A future that reads the flag without the lock: what was written before the wake-up has to be seen because of it.
+    /// A future that leaves its waker behind once, and from then on reads the flag without any lock: what was written before the wake-up
+    /// is seen only because of the bits.
     fn wait(self: &Arc<Self>) -> impl Future<Output = Result<(), ()>> + use<> {
         let flag = Arc::clone(self);
+        let mut is_left = false;
         std::future::poll_fn(move |cx| {
             flag.polls.fetch_add(1, Ordering::Relaxed);
             if flag.up.load(Ordering::Relaxed) {
                 return Poll::Ready(Ok(()));
+            }
+            if std::mem::replace(&mut is_left, true) {
+                return Poll::Pending;
             }
             *flag.waker.lock().unwrap() = Some(cx.waker().clone());
             // It may have been raised between the two.
