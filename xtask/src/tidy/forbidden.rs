@@ -7,7 +7,13 @@ use super::tree::{File, Tree};
 const MACROS: [&str; 3] = ["todo", "unimplemented", "dbg"];
 
 /// The files that may say `unsafe`, each with what for. The library forbids it itself.
-const UNSAFE: [(&str, &str); 9] = [
+const UNSAFE: [(&str, &str); 12] = [
+    ("crates/settled/src/slots.rs", "futures pinned in a box"),
+    ("crates/settled/src/wake.rs", "wakers that are pointers"),
+    (
+        "crates/settled/tests/it/combine/hostile.rs",
+        "wakers that panic",
+    ),
     (
         "crates/settled-jobs/src/run/spawn/raw.rs",
         "clone(VM, VFORK)",

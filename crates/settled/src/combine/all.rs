@@ -145,7 +145,7 @@ macro_rules! all_of_tuple {
             fn all(self) -> Self::Future {
                 let ($($f,)+) = self;
                 AllOfTuple {
-                    children: $Of::new($(Child::new($f.into_future())),+),
+                    children: $Of::new(($(Child::new($f.into_future()),)+)),
                 }
             }
         }

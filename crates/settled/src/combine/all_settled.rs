@@ -147,7 +147,7 @@ macro_rules! all_settled_of_tuple {
             fn all_settled(self) -> Self::Future {
                 let ($($f,)+) = self;
                 AllSettledOfTuple {
-                    children: $Of::new($(Child::new($f.into_future())),+),
+                    children: $Of::new(($(Child::new($f.into_future()),)+)),
                 }
             }
         }

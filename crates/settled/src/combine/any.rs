@@ -218,7 +218,7 @@ macro_rules! any_of_tuple {
             fn any(self) -> Self::Future {
                 let ($($f,)+) = self;
                 AnyOfTuple {
-                    children: $Of::new($(Child::new($f.into_future())),+),
+                    children: $Of::new(($(Child::new($f.into_future()),)+)),
                     panicked: None,
                 }
             }

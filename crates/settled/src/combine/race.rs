@@ -137,7 +137,7 @@ macro_rules! race_of_tuple {
             fn race(self) -> Self::Future {
                 let ($($f,)+) = self;
                 RaceOfTuple {
-                    children: $Of::new($(Child::new($f.into_future())),+),
+                    children: $Of::new(($(Child::new($f.into_future()),)+)),
                 }
             }
         }

@@ -160,7 +160,7 @@ macro_rules! series_of_tuple {
             fn series(self) -> Self::Future {
                 let ($($f,)+) = self;
                 $(let $f = Step { waits: Some($f), child: Child::ended() };)+
-                SeriesOfTuple { steps: $Of::new($($f),+) }
+                SeriesOfTuple { steps: $Of::new(($($f,)+)) }
             }
         }
 

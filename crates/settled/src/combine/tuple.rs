@@ -166,9 +166,7 @@ macro_rules! pinned {
         }
 
         impl<$($F),+> $Of<$($F),+> {
-            #[expect(clippy::allow_attributes, reason = "some have too many, and some have not")]
-            #[allow(clippy::too_many_arguments, reason = "one for each child")]
-            pub(super) fn new($($f: $F),+) -> Self {
+            pub(super) fn new(($($f,)+): ($($F,)+)) -> Self {
                 Self { $($f,)+ first: 0, over: false }
             }
         }

@@ -59,7 +59,7 @@ async fn a_greedy_child_starves_no_other_in_a_tuple() {
                 modest(&rest, &left[0]),
                 modest(&rest, &left[1]),
             );
-            drop($verb(of).await);
+            let _answer = $verb(of).await;
             assert!(
                 left.iter()
                     .any(|left| left.load(Ordering::Relaxed) > WORK / 2)

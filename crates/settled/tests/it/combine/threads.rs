@@ -66,7 +66,8 @@ fn it_may_be_dropped_while_others_wake_it() {
                 threads.spawn(move || {
                     while !stop.load(Ordering::Relaxed) {
                         for waker in part {
-                            waker.clone().wake();
+                            let twin = waker.clone();
+                            twin.wake();
                         }
                     }
                 });
@@ -107,7 +108,7 @@ async fn tasks_of_many_threads_are_waited_for() {
                 for _ in 0..number % 5 {
                     yield_now().await;
                 }
-                if number % 2 == 0 {
+                if number.is_multiple_of(2) {
                     Ok(number)
                 } else {
                     Err(number)

@@ -10,6 +10,8 @@ use settled::{
 };
 use tokio::task::yield_now;
 
+type Boxed = std::pin::Pin<Box<dyn Future<Output = Result<usize, String>> + Send>>;
+
 const SECOND: Duration = Duration::from_secs(1);
 
 async fn length(of: &str) -> Result<usize, String> {
@@ -55,8 +57,7 @@ async fn any_collection_of_futures_will_do() {
     assert_eq!(all([length("a"), length("bc")]).await, Ok(vec![1, 2]));
     assert_eq!(all(futures().into_iter().skip(1)).await, Ok(vec![2]));
     assert_eq!(all(Some(length("a"))).await, Ok(vec![1]));
-    let boxed: Vec<std::pin::Pin<Box<dyn Future<Output = Result<usize, String>> + Send>>> =
-        vec![Box::pin(length("a")), Box::pin(async { Ok(7) })];
+    let boxed: Vec<Boxed> = vec![Box::pin(length("a")), Box::pin(async { Ok(7) })];
     assert_eq!(all(boxed).await, Ok(vec![1, 7]));
     let mut pinned = std::pin::pin!(length("abc"));
     assert_eq!(all([pinned.as_mut()]).await, Ok(vec![3]));
@@ -143,7 +144,7 @@ async fn handles_are_children() {
 #[tokio::test]
 async fn tasks_wait_for_all_sorts_of_children() {
     async fn work() -> Result<usize, String> {
-        let words = vec!["a".to_owned(), "bc".to_owned()];
+        let words = Vec::from(["a".to_owned(), "bc".to_owned()]);
         let mut sum = 0;
         sum += all(words.iter().map(|word| length(word))).await?.len();
         sum += all(words.iter().map(|word| async move { length(word).await }))

@@ -122,7 +122,8 @@ fn a_waker_that_was_kept_is_dead_when_the_children_are_gone() {
     assert_eq!(watch.kept(), 0, "the task is kept by nobody");
     for waker in kept.into_inner().unwrap() {
         waker.wake_by_ref();
-        waker.clone().wake();
+        let twin = waker.clone();
+        twin.wake();
     }
     assert_eq!(watch.woken(), 0);
 }
