@@ -53,7 +53,7 @@ impl<F: Future> Crew<F> {
         let slots = Slots::full(futures);
         let order = match slots.len() {
             0..=FEW => Order::Few { from: 0, polled: 0 },
-            many => Order::Many(WakeSet::new(many)),
+            many => Order::Many(WakeSet::woken(many)),
         };
         Self {
             slots,

@@ -10,7 +10,11 @@ mod backoff;
 #[cfg(not(loom))]
 mod combine;
 #[cfg(not(loom))]
+mod context;
+#[cfg(not(loom))]
 mod gcra;
+#[cfg(not(loom))]
+mod grace;
 #[cfg(loom)]
 mod loom;
 #[cfg(not(loom))]
