@@ -120,6 +120,8 @@ mod pages {
     mod api {}
     #[doc = include_str!("../../../docs/cancellation.md")]
     mod cancellation {}
+    #[doc = include_str!("../../../docs/combinators.md")]
+    mod combinators {}
     #[doc = include_str!("../../../docs/scopes.md")]
     mod scopes {}
     #[doc = include_str!("../../../docs/timeouts.md")]

@@ -81,7 +81,7 @@ pub struct AnyError<E> {
 }
 
 impl<E> AnyError<E> {
-    pub(super) const fn new(errors: Vec<E>) -> Self {
+    pub(crate) const fn new(errors: Vec<E>) -> Self {
         Self { errors }
     }
 
