@@ -1,0 +1,97 @@
+//! A million items, ten at a time, in one task.
+
+use std::future::{poll_fn, ready};
+use std::hint::black_box;
+use std::pin::Pin;
+use std::task::Poll;
+
+use futures_buffered::BufferedStreamExt;
+use futures_util::stream::{StreamExt, TryStreamExt as _, iter};
+use settled_bench::library::Figure;
+
+use crate::job::{Job, one_thread, pending};
+use crate::meter::{Meter, timed};
+
+const ITEMS: u64 = 1_000_000;
+const LIMIT: usize = 10;
+
+pub(crate) fn run(how: &str, case: &str, meter: &Meter) -> Option<Figure> {
+    let pending = pending(how);
+    let job = move |number| Job::new(pending, number);
+    let jobs = move || iter((0..ITEMS).map(job));
+    match case {
+        "buffered-unordered" => measure(meter, async || {
+            jobs().buffered_unordered(LIMIT).for_each(seen).await;
+        }),
+        "buffered-ordered" => measure(meter, async || {
+            jobs().buffered_ordered(LIMIT).for_each(seen).await;
+        }),
+        "buffered-collect" => measure(meter, async || {
+            let all = jobs().buffered_ordered(LIMIT).try_collect();
+            collected(all.await);
+        }),
+        "futures-unordered" => measure(meter, async || {
+            jobs().buffer_unordered(LIMIT).for_each(seen).await;
+        }),
+        "futures-ordered" => measure(meter, async || {
+            jobs().buffered(LIMIT).for_each(seen).await;
+        }),
+        "futures-collect" => measure(meter, async || {
+            let all = jobs().buffered(LIMIT).try_collect();
+            collected(all.await);
+        }),
+        "buffered-for-each" => measure(meter, async || {
+            BufferedStreamExt::for_each_concurrent(jobs(), LIMIT, each).await;
+        }),
+        "futures-for-each" => measure(meter, async || {
+            StreamExt::for_each_concurrent(jobs(), LIMIT, each).await;
+        }),
+        "floor" => measure(meter, async || by_hand((0..ITEMS).map(job)).await),
+        _ => None,
+    }
+}
+
+fn measure(meter: &Meter, once: impl AsyncFn()) -> Option<Figure> {
+    let runtime = one_thread();
+    meter.run(ITEMS, || timed(|| runtime.block_on(once())))
+}
+
+async fn each(job: Job) {
+    black_box(job.await).ok();
+}
+
+fn seen<T>(result: T) -> impl Future<Output = ()> {
+    drop(black_box(result));
+    ready(())
+}
+
+fn collected<E>(numbers: Result<Vec<u64>, E>) {
+    let numbers = numbers.unwrap_or_default();
+    assert_eq!(numbers.len() as u64, ITEMS);
+    assert!(numbers.is_sorted());
+}
+
+/// Ten places, each polled in its turn: what somebody would write who needs no order and knows that
+/// all of them are woken together.
+async fn by_hand(mut jobs: impl Iterator<Item = Job>) {
+    let mut places: [Option<Job>; LIMIT] = std::array::from_fn(|_| jobs.next());
+    poll_fn(|cx| {
+        let mut left = false;
+        for place in &mut places {
+            while let Some(job) = place {
+                match Pin::new(job).poll(cx) {
+                    Poll::Ready(result) => {
+                        black_box(result).ok();
+                        *place = jobs.next();
+                    }
+                    Poll::Pending => {
+                        left = true;
+                        break;
+                    }
+                }
+            }
+        }
+        if left { Poll::Pending } else { Poll::Ready(()) }
+    })
+    .await;
+}
