@@ -62,7 +62,6 @@
 mod abort;
 mod backoff;
 pub mod combine;
-#[expect(unsafe_code, reason = "futures are pinned in a box of slots")]
 mod crew;
 mod gcra;
 mod outcome;
@@ -71,6 +70,8 @@ mod reason;
 mod retry_budget;
 mod scope;
 mod semaphore;
+#[expect(unsafe_code, reason = "futures are pinned in a box of slots")]
+mod slots;
 mod sync;
 mod timeout;
 #[expect(unsafe_code, reason = "a child's waker is a pointer into its set")]

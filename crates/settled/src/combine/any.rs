@@ -10,7 +10,8 @@ use std::task::{Context, Poll};
 use super::settlement::Settlement;
 use super::tuple::{Child, Stop, for_each_tuple, let_go};
 use super::{Iter, Tuple};
-use crate::crew::{Crew, Payload, Turn};
+use crate::crew::{Crew, Turn};
+use crate::slots::Payload;
 
 /// What [`any`] takes: an iterator of futures, or a tuple of them. Their outputs are [`Settlement`]s.
 pub trait Any<Kind> {

@@ -26,7 +26,8 @@ pub use race::{Empty, Race, race};
 pub use series::{Series, series};
 pub use settlement::Settlement;
 
-use crate::crew::{Crew, Payload};
+use crate::crew::Crew;
+use crate::slots::Payload;
 
 /// Children from an iterator.
 #[derive(Debug)]

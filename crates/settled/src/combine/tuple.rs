@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 
-use crate::crew::Payload;
+use crate::slots::Payload;
 
 pin_project! {
     /// A future until it has ended, and then what is kept of what it gave. It is dropped as soon as it has ended.
@@ -82,7 +82,7 @@ impl<F: Future, T> Child<F, T> {
 /// Drops the losers among some children, all of them, and goes on with the first panic: `first`, or one of a destructor.
 macro_rules! let_go {
     ($first:expr, $($child:ident)+) => {
-        let first: Result<(), $crate::crew::Payload> = $first;
+        let first: Result<(), $crate::slots::Payload> = $first;
         $(let first = match $child.as_mut().let_go() {
             Err(payload) if first.is_ok() => Err(payload),
             _ => first,
