@@ -105,3 +105,13 @@ pub(crate) fn all_cores() -> Runtime {
         .build()
         .expect("a runtime can be had")
 }
+
+/// Runs it as a task, to its end.
+pub(crate) fn run_task<F>(runtime: &Runtime, future: F)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    runtime
+        .block_on(runtime.spawn(future))
+        .expect("the task does not panic");
+}
