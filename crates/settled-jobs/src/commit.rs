@@ -90,6 +90,14 @@ impl Commit {
         }
     }
 
+    /// The writer has ended, in whatever way: nobody is to wait for it.
+    pub(crate) fn ended(&self) {
+        self.failed.set(true);
+        for slot in self.slots.borrow_mut().drain(..) {
+            slot.wake();
+        }
+    }
+
     /// Writes batch after batch, until `close` or an error.
     pub(crate) async fn write_all(&self) {
         let mut spare = Vec::new();
@@ -114,15 +122,12 @@ impl Commit {
             match result {
                 Ok(()) => self.written.set(batch),
                 Err(error) => {
-                    self.failed.set(true);
                     self.control.fail(Broken::Output(error));
+                    return self.ended();
                 }
             }
             for slot in self.slots.borrow_mut().drain(..) {
                 slot.wake();
-            }
-            if self.failed.get() {
-                return;
             }
         }
     }

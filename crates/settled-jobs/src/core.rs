@@ -20,7 +20,7 @@ use crate::counters::Counters;
 use crate::entry::Entry;
 use crate::feed::{Bad, Item, Pulled};
 use crate::hosts::{Enter, Hosts};
-use crate::room::Room;
+use crate::room::{Room, WAITING_BYTES};
 use crate::shared::Shared;
 use crate::tally::Tally;
 use crate::work::Work;
@@ -279,6 +279,11 @@ impl<W: Work> Core<W> {
         }
     }
 
+    /// The run has stopped: whoever is parked has to look, and nobody parks any more.
+    pub(crate) fn release(&self) {
+        self.wake(usize::MAX);
+    }
+
     /// No slot is left: the pump and the writer may end.
     pub(crate) fn finish(&self) {
         self.done.set(true);
@@ -350,9 +355,6 @@ impl<W: Work> Core<W> {
         }
     }
 }
-
-/// How many bytes the jobs may have that wait, over all cores: jobs may carry bodies.
-const WAITING_BYTES: usize = 64 << 20;
 
 /// Where time alone brings no tokens, retries look this often whether first tries have brought some.
 const NO_TOKENS_LOOK: Duration = Duration::from_millis(100);

@@ -1,16 +1,14 @@
 //! The engine: sets the line up, from the source to the ledger, and brings it to its end.
 
-use std::convert::Infallible;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::panic::{self, AssertUnwindSafe};
-use std::rc::Rc;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use settled::{Outcome, Reason, Scope, settle};
+use settled::Reason;
 use tokio::sync::watch;
 use tokio::task::LocalSet;
 
@@ -22,8 +20,8 @@ use crate::options::Options;
 use crate::output::Opened;
 use crate::reader::{Form, Reader, Reading};
 use crate::replay::{Replay, Skipped};
+use crate::serving::work;
 use crate::shared::Shared;
-use crate::slot::slot;
 use crate::source::{Input, Source};
 use crate::tally::Tally;
 use crate::work::Work;
@@ -211,39 +209,6 @@ fn run_core<W: Work>(shared: &Arc<Shared<W>>, number: usize, slots: usize) -> Op
             None
         }
     }
-}
-
-/// The slots in one scope, what serves them (the pump and the writer) in another that ends after it.
-async fn work<W: Work>(core: &Rc<Core<W>>, slots: usize) -> io::Result<Tally> {
-    let (serving, working) = (Scope::new(), Scope::new());
-    let pump = Rc::clone(core);
-    let pumping = serving.spawn_local(async move { infallible(pump.pump()).await });
-    let writer = Rc::clone(core);
-    let writing = serving.spawn_local(async move { infallible(writer.commit.write_all()).await });
-    for number in 0..slots {
-        drop(working.spawn_local(infallible(slot(Rc::clone(core), number))));
-    }
-    let worked = settle(infallible(working.join())).await;
-    if worked.is_panicked() {
-        let defect = io::Error::other("a slot panicked: a defect of settled");
-        core.shared.control.fail(Broken::Setup(defect));
-    }
-    core.finish();
-    let served = settle(infallible(serving.join())).await;
-    drop((pumping, writing));
-    match (worked, served) {
-        (Outcome::Fulfilled(()), Outcome::Fulfilled(())) => Ok(core.tally.take()),
-        (worked, served) => Err(io::Error::other(format!(
-            "a defect of settled: slots {}, writer {}",
-            worked.kind(),
-            served.kind()
-        ))),
-    }
-}
-
-async fn infallible(work: impl Future<Output = ()>) -> Result<(), Infallible> {
-    work.await;
-    Ok(())
 }
 
 impl<W: Work> Run<W> {

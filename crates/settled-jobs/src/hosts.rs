@@ -16,6 +16,9 @@ pub(crate) struct Hosts<S> {
     running: Option<usize>,
     rate: Option<Turns>,
     epoch: Instant,
+    /// How many jobs, and how many bytes of them, may wait for a place before no new ones are begun.
+    max_parked: usize,
+    max_bytes: usize,
     table: Mutex<Table<S>>,
 }
 
@@ -23,6 +26,7 @@ pub(crate) struct Hosts<S> {
 struct Table<S> {
     hosts: HashMap<Box<str>, Host<S>>,
     parked: usize,
+    bytes: usize,
     /// Hosts that nobody asks for any more are removed when the table has grown to this.
     prune_at: usize,
 }
@@ -96,18 +100,9 @@ pub(crate) enum Enter<S> {
 #[derive(Debug)]
 pub(crate) struct Left<S> {
     /// It takes over the place: it is for the caller to run, or to let it wait.
-    pub(crate) next: Option<Enter<S>>,
-    /// How many jobs waited for a place at some host before, this one included.
-    pub(crate) parked: usize,
-}
-
-impl<S> Default for Left<S> {
-    fn default() -> Self {
-        Self {
-            next: None,
-            parked: 0,
-        }
-    }
+    pub(crate) next: Enter<S>,
+    /// Too many jobs waited for a place at some host, and now no longer: new ones may be begun.
+    pub(crate) has_room_again: bool,
 }
 
 impl<S> Host<S> {
@@ -118,14 +113,22 @@ impl<S> Host<S> {
 
 impl<S> Hosts<S> {
     /// `None`: no limits.
-    pub(crate) fn new(running: Option<usize>, rate: Option<Gcra>) -> Option<Self> {
+    pub(crate) fn new(
+        running: Option<usize>,
+        rate: Option<Gcra>,
+        max_parked: usize,
+        max_bytes: usize,
+    ) -> Option<Self> {
         (running.is_some() || rate.is_some()).then(|| Self {
             running,
             rate: rate.map(Turns::new),
             epoch: Instant::now(),
+            max_parked,
+            max_bytes,
             table: Mutex::new(Table {
                 hosts: HashMap::new(),
                 parked: 0,
+                bytes: 0,
                 prune_at: 1024,
             }),
         })
@@ -154,8 +157,10 @@ impl<S> Hosts<S> {
             }
         }
         if self.running.is_some_and(|limit| place.running >= limit) {
+            let weight = entry.weight;
             place.parked.push_back(entry);
             table.parked += 1;
+            table.bytes += weight;
             return Enter::Parked;
         }
         match place.begin(now) {
@@ -169,21 +174,20 @@ impl<S> Hosts<S> {
     }
 
     /// A try has ended. Its place goes to the job that waits longest for it.
-    pub(crate) fn leave(&self, host: &str) -> Left<S> {
+    pub(crate) fn leave(&self, host: &str) -> Option<Left<S>> {
         let now = self.now();
         let mut table = self.lock();
-        let parked = table.parked;
-        let Some(place) = table.hosts.get_mut(host) else {
-            return Left::default();
-        };
+        let was_full = self.too_many(&table);
+        let place = table.hosts.get_mut(host)?;
         let Some(mut next) = place.parked.pop_front() else {
             place.running -= 1;
             if place.running == 0 && place.rate.is_none() {
                 table.hosts.remove(host);
             }
-            return Left::default();
+            return None;
         };
-        let enter = match place.begin(now) {
+        let weight = next.weight;
+        let next = match place.begin(now) {
             Ok(()) => {
                 next.has_turn = false;
                 Enter::Now(next)
@@ -194,10 +198,20 @@ impl<S> Hosts<S> {
             }
         };
         table.parked -= 1;
-        Left {
-            next: Some(enter),
-            parked,
-        }
+        table.bytes -= weight;
+        Some(Left {
+            next,
+            has_room_again: was_full && !self.too_many(&table),
+        })
+    }
+
+    /// No further job is to be begun before some of those that wait for a place have got one.
+    pub(crate) fn is_full(&self) -> bool {
+        self.too_many(&self.lock())
+    }
+
+    fn too_many(&self, table: &Table<S>) -> bool {
+        table.parked >= self.max_parked || table.bytes >= self.max_bytes
     }
 
     /// How many jobs wait for a place.
@@ -213,6 +227,7 @@ impl<S> Hosts<S> {
             return Vec::new();
         }
         table.parked = 0;
+        table.bytes = 0;
         table
             .hosts
             .values_mut()
@@ -269,7 +284,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn turns_that_came_up_while_the_only_place_was_taken_do_not_all_begin_at_once() {
         let rate = Gcra::new(10, Duration::from_secs(1)).unwrap();
-        let hosts = Hosts::new(Some(1), Some(rate)).unwrap();
+        let hosts = Hosts::new(Some(1), Some(rate), usize::MAX, usize::MAX).unwrap();
         let start = Instant::now();
         let mut begun = Vec::new();
         let mut waiting = Vec::new();
@@ -286,7 +301,7 @@ mod tests {
         let mut running = true;
         while begun.len() < 40 {
             if std::mem::take(&mut running) {
-                match hosts.leave("h").next {
+                match hosts.leave("h").map(|left| left.next) {
                     Some(Enter::Now(_)) => {
                         running = true;
                         begun.push(now);
@@ -317,5 +332,30 @@ mod tests {
         }
         let whole = begun[39] - start;
         assert!(whole < Duration::from_millis(7_000), "{whole:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn jobs_that_wait_for_a_place_are_bounded_by_their_number_and_by_their_bytes() {
+        let parked = |hosts: &Hosts<()>| {
+            let began = hosts.enter("h", entry(0));
+            assert!(matches!(began, Enter::Now(_)));
+            let waiting = (1..100).take_while(|&seq| {
+                let room = !hosts.is_full();
+                if room {
+                    assert!(matches!(hosts.enter("h", entry(seq)), Enter::Parked));
+                }
+                room
+            });
+            waiting.count()
+        };
+        // Each weighs one byte.
+        for (max_parked, max_bytes) in [(10, usize::MAX), (usize::MAX, 10)] {
+            let hosts = Hosts::new(Some(1), None, max_parked, max_bytes).unwrap();
+            assert_eq!(parked(&hosts), 10);
+            let left = hosts.leave("h").unwrap();
+            assert!(matches!(left.next, Enter::Now(_)) && left.has_room_again);
+            assert!(!hosts.is_full() && !hosts.leave("h").unwrap().has_room_again);
+            assert_eq!((hosts.clear().len(), hosts.lock().bytes), (8, 0));
+        }
     }
 }

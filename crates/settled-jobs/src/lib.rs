@@ -47,6 +47,8 @@ mod report;
 mod retrying;
 mod room;
 pub mod run;
+mod seen;
+mod serving;
 mod shared;
 mod sink;
 mod slot;
@@ -70,7 +72,8 @@ pub use record::{Ended, ErrorKind, Failure, FetchResult, JobResult, RunResult, T
 pub use remarks::Remark;
 pub use replay::{Redo, Skipped};
 pub use report::{Example, FailureGroup, Latency, Met, Report, TimeSpent};
+pub use seen::Seen;
 pub use sink::Fsync;
 pub use source::{Format, Source};
-pub use tally::{Seen, Tally};
+pub use tally::Tally;
 pub use work::{Attempt, Core, KillAfter, Tried, Work};

@@ -19,7 +19,7 @@ pub struct Plan {
 }
 
 /// The ledger's first line.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct PlanLine {
     settled: u32,
     pub(crate) plan: Plan,

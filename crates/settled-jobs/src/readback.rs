@@ -87,21 +87,47 @@ fn outcome_named(name: &str) -> Option<OutcomeKind> {
         .find(|kind| kind.name() == name)
 }
 
-fn digit(hex: u8) -> Option<u8> {
-    match hex {
-        b'0'..=b'9' => Some(hex - b'0'),
-        b'a'..=b'f' => Some(hex - b'a' + 10),
-        _ => None,
+/// What each byte is worth as a hexadecimal digit. A table, since no branch can guess whether a digit is a letter, and a ledger has
+/// millions of them.
+const DIGITS: [u8; 256] = {
+    let mut digits = [NO_DIGIT; 256];
+    let mut value = 0;
+    while value < 16 {
+        digits[b"0123456789abcdef"[value] as usize] = value as u8;
+        value += 1;
     }
-}
+    digits
+};
+const NO_DIGIT: u8 = 0xff;
 
 fn parse_key(hex: &[u8]) -> Option<Key> {
+    let hex: &[u8; 32] = hex.try_into().ok()?;
     let mut key = [0; 16];
-    if hex.len() != 32 {
-        return None;
-    }
+    let mut seen = 0;
     for (byte, pair) in key.iter_mut().zip(hex.chunks_exact(2)) {
-        *byte = digit(pair[0])? * 16 + digit(pair[1])?;
+        let (high, low) = (DIGITS[usize::from(pair[0])], DIGITS[usize::from(pair[1])]);
+        seen |= high | low;
+        *byte = high << 4 | low & 15;
     }
-    Some(Key(key))
+    (seen != NO_DIGIT).then_some(Key(key))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_has_thirty_two_digits_of_lower_case() {
+        let key = Key::of(b"x");
+        let hex = key.to_string();
+        assert_eq!(parse_key(hex.as_bytes()), Some(key));
+        assert_eq!(parse_key(&hex.as_bytes()[1..]), None);
+        for at in 0..32 {
+            for wrong in (0..=255).filter(|byte| !b"0123456789abcdef".contains(byte)) {
+                let mut hex = hex.clone().into_bytes();
+                hex[at] = wrong;
+                assert_eq!(parse_key(&hex), None, "byte {wrong} at {at}");
+            }
+        }
+    }
 }

@@ -13,7 +13,8 @@ use crate::plan::PlanLine;
 use crate::readback::Settled;
 use crate::replay::line_index::{Entry, LineIndex};
 use crate::replay::{Bits, is_number, number};
-use crate::tally::{Seen, Tally};
+use crate::seen::Seen;
+use crate::tally::Tally;
 
 /// What a file of outcome lines holds.
 #[derive(Debug, Default)]

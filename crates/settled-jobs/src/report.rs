@@ -68,7 +68,7 @@ pub struct TimeSpent {
     pub waiting_s: f64,
 }
 
-/// Failed jobs that have outcome, kind, status and host in common.
+/// Failed jobs that have outcome, kind, status (HTTP or exit) and host in common.
 #[derive(Debug, serde::Serialize)]
 pub struct FailureGroup {
     /// Their outcome.
@@ -78,6 +78,9 @@ pub struct FailureGroup {
     /// The HTTP status.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
+    /// The exit status of a command.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exit: Option<i32>,
     /// The host.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
@@ -119,6 +122,7 @@ impl Report {
                 outcome: group.outcome.name(),
                 kind: group.kind,
                 status: group.status,
+                exit: group.exit,
                 host: group.host.as_deref().map(Into::into),
                 count: failures.count,
                 example: Example {

@@ -7,6 +7,10 @@ use tokio::time::Instant;
 
 use crate::entry::Entry;
 
+/// How many bytes the jobs may have that wait for a retry, over all cores, and as many again those that wait for a place at their
+/// host: jobs may carry bodies.
+pub(crate) const WAITING_BYTES: usize = 64 << 20;
+
 /// Jobs that wait until their time has come.
 #[derive(Debug)]
 pub(crate) struct Room<S> {

@@ -9,6 +9,7 @@ use crate::counters::Counters;
 use crate::feed::Feed;
 use crate::hosts::{Enter, Hosts};
 use crate::options::Options;
+use crate::room::WAITING_BYTES;
 use crate::sink::Sink;
 use crate::work::Work;
 use crate::writer::Writer;
@@ -40,7 +41,12 @@ impl<W: Work> Shared<W> {
         let control = Arc::new(Control::new(options.halt));
         Self {
             work,
-            hosts: Hosts::new(options.per_host, options.per_host_rate),
+            hosts: Hosts::new(
+                options.per_host,
+                options.per_host_rate,
+                options.waiting_room(1),
+                WAITING_BYTES,
+            ),
             feed: Feed::new(options.jobs),
             options,
             cores,
@@ -55,18 +61,16 @@ impl<W: Work> Shared<W> {
 
     /// A try at a host has ended: gives out the job that takes over its place.
     pub(crate) fn leave_host(&self, host: &str) -> Option<Enter<W::Spec>> {
-        let left = self.hosts.as_ref()?.leave(host);
+        let left = self.hosts.as_ref()?.leave(host)?;
         // Other cores may have stopped pulling jobs because too many waited.
-        if left.next.is_some() && left.parked == self.options.waiting_room(1) {
+        if left.has_room_again {
             self.feed.arrival.notify_waiters();
         }
-        left.next
+        Some(left.next)
     }
 
     /// Jobs that wait for a place at their host are bounded as those are that wait for a retry.
     pub(crate) fn too_many_parked(&self) -> bool {
-        self.hosts
-            .as_ref()
-            .is_some_and(|hosts| hosts.parked() >= self.options.waiting_room(1))
+        self.hosts.as_ref().is_some_and(Hosts::is_full)
     }
 }

@@ -14,7 +14,7 @@ use crate::job::Id;
 use crate::line::OutcomeLine;
 use crate::record::{ErrorKind, Failure, JobResult, Try};
 use crate::retrying::{Decision, Standing};
-use crate::tally::Seen;
+use crate::seen::Seen;
 use crate::work::{Attempt, Core as _, Tried, Work};
 
 /// Works until there is nothing more to do, or nothing more can be written.

@@ -36,7 +36,7 @@ impl<F: Future> Crew<F> {
     pub(crate) fn new(futures: impl Iterator<Item = F>) -> Self {
         let slots = Slots::full(futures);
         Self {
-            wakes: (slots.len() > FEW).then(|| WakeSet::new(slots.len())),
+            wakes: (slots.len() > FEW).then(|| WakeSet::woken(slots.len())),
             slots,
         }
     }

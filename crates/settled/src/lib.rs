@@ -64,6 +64,7 @@ mod backoff;
 pub mod combine;
 mod crew;
 mod gcra;
+pub mod map;
 mod outcome;
 mod rate_limit;
 mod reason;
@@ -84,6 +85,7 @@ pub use combine::{
     any_keyed, race, race_keyed, series,
 };
 pub use gcra::{Gcra, InvalidRate, NotYet};
+pub use map::{InvalidLimit, Map, filter_map, map, map_while};
 pub use outcome::{Failed, Outcome, OutcomeKind, Panic, Settle, UnknownOutcomeKind, settle};
 pub use rate_limit::RateLimit;
 pub use reason::{Reason, ReasonKind};

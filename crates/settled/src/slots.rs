@@ -39,6 +39,11 @@ impl<F> Slots<F> {
         self.slots.len()
     }
 
+    /// Whether a slot is empty.
+    pub(crate) fn is_free(&self, slot: usize) -> bool {
+        self.slots[slot].is_none()
+    }
+
     /// How many futures there are.
     pub(crate) fn alive(&self) -> usize {
         self.alive

@@ -29,6 +29,16 @@ impl<T> Lock<T> {
     }
 
     #[cfg(not(loom))]
+    pub(crate) fn into_inner(self) -> T {
+        self.0.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    #[cfg(loom)]
+    pub(crate) fn into_inner(self) -> T {
+        self.0.into_inner().expect("loom's mutex is never poisoned")
+    }
+
+    #[cfg(not(loom))]
     pub(crate) fn lock(&self) -> LockGuard<'_, T> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

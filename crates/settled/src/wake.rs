@@ -79,19 +79,28 @@ const _: () = assert!(size_of::<Block>() == BITS);
 const _: () = assert!(align_of::<Block>() == BITS);
 
 impl WakeSet {
-    /// Bits for `children` children. They all begin as woken.
-    pub(crate) fn new(children: usize) -> Self {
+    /// Bits for `children` children, all of which are to be polled in the first pass.
+    pub(crate) fn woken(children: usize) -> Self {
+        Self::new(children, ones)
+    }
+
+    /// Bits for `children` children, none of which is there yet.
+    pub(crate) fn asleep(children: usize) -> Self {
+        Self::new(children, |_| 0)
+    }
+
+    fn new(children: usize, bits: impl Fn(usize) -> u64) -> Self {
         let blocks = children.div_ceil(BITS);
         let parent = Arc::new_cyclic(|parent| Parent {
             blocks: (0..blocks)
                 .map(|number| Block {
-                    bits: AtomicU64::new(ones(children - number * BITS)),
+                    bits: AtomicU64::new(bits(children - number * BITS)),
                     number,
                     parent: parent.as_ptr(),
                 })
                 .collect(),
             groups: (0..blocks.div_ceil(BITS))
-                .map(|group| AtomicU64::new(ones(blocks - group * BITS)))
+                .map(|group| AtomicU64::new(bits(blocks - group * BITS)))
                 .collect(),
             waker: Lock::new(None),
         });

@@ -126,6 +126,8 @@ fn failures(out: &mut String, groups: &[FailureGroup]) -> std::fmt::Result {
     for group in groups.iter().take(GROUPS) {
         let status = group
             .status
+            .map(i32::from)
+            .or(group.exit)
             .map(|status| format!(" {status}"))
             .unwrap_or_default();
         let host = group

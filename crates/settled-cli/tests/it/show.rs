@@ -491,6 +491,33 @@ fn the_summary_groups_failures_and_says_what_to_change() {
 }
 
 #[test]
+fn commands_that_failed_are_grouped_by_their_exit_status() {
+    let folder = Folder::new();
+    folder.file("list", "3\n4\n3\n");
+    let summary = folder
+        .settled(["run", "-i", "list", "-o", "out", "--shell", "exit $1"])
+        .run()
+        .exits(1);
+    summary.says("2  exit 3").says("1  exit 4");
+    let report = folder.run("report out").exits(0).text();
+    assert!(
+        report.contains("2  exit 3") && report.contains("1  exit 4"),
+        "{report}"
+    );
+    let json: Value =
+        serde_json::from_str(&folder.run("report --json out").exits(0).text()).expect("JSON");
+    let group = |at: usize| {
+        (
+            &json["failures"][at]["exit"],
+            &json["failures"][at]["count"],
+        )
+    };
+    assert_eq!(group(0), (&json!(3), &json!(2)));
+    assert_eq!(group(1), (&json!(4), &json!(1)));
+    assert_eq!(json["failures"][2], Value::Null);
+}
+
+#[test]
 fn a_report_of_what_is_none_is_refused() {
     let folder = Folder::new();
     folder.file("notes", "my notes\n");

@@ -14,6 +14,8 @@ const SHARDS: usize = 64;
 #[derive(Debug)]
 pub(super) struct IdTable {
     shards: Vec<HashTable<Slot>>,
+    /// No id was ever noted: a ledger of plain lines asks that for each of them.
+    empty: bool,
 }
 
 #[derive(Debug)]
@@ -45,6 +47,7 @@ impl IdTable {
     pub(super) fn new() -> Self {
         Self {
             shards: (0..SHARDS).map(|_| HashTable::new()).collect(),
+            empty: true,
         }
     }
 
@@ -57,7 +60,7 @@ impl IdTable {
 
     /// The ledger has a newer line of this id elsewhere.
     pub(super) fn forget(&mut self, id: &str) {
-        if self.shards.iter().all(HashTable::is_empty) {
+        if self.empty {
             return;
         }
         let id = hash(id);
@@ -90,6 +93,7 @@ impl IdTable {
     }
 
     fn slot(&mut self, id: &str) -> &mut Slot {
+        self.empty = false;
         let id = hash(id);
         self.shards[shard(&id)]
             .entry(place(&id), |slot| slot.id == id, |slot| place(&slot.id))

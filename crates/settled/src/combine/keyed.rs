@@ -34,6 +34,7 @@ use crate::outcome::Outcome;
 /// assert_eq!(error.to_string(), "beer: not here");
 /// # });
 /// ```
+#[expect(clippy::type_complexity, reason = "a future of pairs, and no more")]
 pub fn all_keyed<K, F, S>(
     children: impl IntoIterator<Item = (K, F)>,
 ) -> impl Future<Output = Result<Vec<(K, S::Value)>, KeyedError<K, S::Failure>>>
@@ -56,6 +57,7 @@ where
 /// }
 /// # });
 /// ```
+#[expect(clippy::type_complexity, reason = "a future of pairs, and no more")]
 pub fn all_settled_keyed<K, F, S>(
     children: impl IntoIterator<Item = (K, F)>,
 ) -> impl Future<Output = Vec<(K, Outcome<S::Value, S::Error>)>>
@@ -85,6 +87,7 @@ where
 /// assert_eq!(settled::any_keyed(mirrors).await.unwrap(), ("b", "page"));
 /// # });
 /// ```
+#[expect(clippy::type_complexity, reason = "a future of pairs, and no more")]
 pub fn any_keyed<K, F, S>(
     children: impl IntoIterator<Item = (K, F)>,
 ) -> impl Future<Output = Result<(K, S::Value), AnyError<KeyedError<K, S::Failure>>>>

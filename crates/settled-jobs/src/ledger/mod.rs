@@ -2,6 +2,8 @@
 //!
 //! Opening one locks it, reads it once from start to end, cuts off a torn last line, and hands every line to the replay.
 
+mod scan;
+
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Seek, SeekFrom, Write};
@@ -17,6 +19,7 @@ use crate::lines::Lines;
 use crate::plan::{Plan, PlanLine, ledger_name};
 use crate::readback::Settled;
 use crate::replay::Replay;
+use scan::{Cut, Line, scan};
 
 /// What to do with a ledger that exists.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -293,26 +296,26 @@ struct Contents {
 
 impl Contents {
     fn read<T>(file: &File, path: &Path, replay: &mut Replay<T>) -> Result<Self, LedgerError> {
-        let io_error = |error| LedgerError::Io(path.to_owned(), error);
         let dir = folder(path);
         let mut contents = Self::default();
-        let mut lines = Lines::new(file, b'\n', usize::MAX);
-        while let Some(line) = lines.next().map_err(io_error)? {
-            if !line.terminated {
-                contents.torn = line.length;
-                break;
-            }
-            contents.whole = line.offset + line.length + 1;
-            if let Some(settled) = Settled::read(line.bytes) {
-                replay.record(&settled, dir).map_err(io_error)?;
-            } else if let Some(plan) = PlanLine::read(line.bytes) {
-                contents.plan = Some(plan);
-            } else {
-                contents
-                    .damaged
-                    .push((line.seq, line.offset, line.length + 1));
-            }
-        }
+        let length = file.metadata().map(|metadata| metadata.len());
+        let read = length.and_then(|length| {
+            scan(file, Cut::new(length), |place, line| {
+                let whole = place.length + 1;
+                match line {
+                    Line::Torn => {
+                        contents.torn = place.length;
+                        return Ok(());
+                    }
+                    Line::Outcome(settled) => replay.record(&settled, dir)?,
+                    Line::Plan(plan) => contents.plan = Some(plan),
+                    Line::Damaged => contents.damaged.push((place.number, place.offset, whole)),
+                }
+                contents.whole = place.offset + whole;
+                Ok(())
+            })
+        });
+        read.map_err(|error| LedgerError::Io(path.to_owned(), error))?;
         Ok(contents)
     }
 }
