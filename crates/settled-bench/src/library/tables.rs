@@ -59,7 +59,7 @@ pub const MAP: &[Part] = &[
         parallel: true,
         ..part(
             "spawned",
-            "200,000 items, 10 at a time, over all cores; per item",
+            "500,000 items, 10 at a time, over all cores; per item",
             SPAWNED,
         )
     },
@@ -129,6 +129,10 @@ const CHILDREN: &[Tool] = &[
 
 #[rustfmt::skip] // As above.
 const ITEMS: &[Tool] = &[
+    case("settled::map for_each",               "map {HOW} settled {MILLIS}"),
+    case("settled::map collect",                "map {HOW} settled-collect {MILLIS}"),
+    case("settled::map unordered, collect",     "map {HOW} settled-unordered {MILLIS}"),
+    case("settled::map collect_settled",        "map {HOW} settled-outcomes {MILLIS}"),
     case("futures-buffered buffered_unordered", "map {HOW} buffered-unordered {MILLIS}"),
     case("futures-buffered buffered_ordered",   "map {HOW} buffered-ordered {MILLIS}"),
     case("futures-buffered .. try_collect",     "map {HOW} buffered-collect {MILLIS}"),
@@ -144,6 +148,8 @@ const ITEMS: &[Tool] = &[
 
 #[rustfmt::skip] // As above.
 const SPAWNED: &[Tool] = &[
+    case("settled::map spawned, for_each",      "map {HOW} settled {MILLIS}"),
+    case("settled::map .., limit of the cores", "map {HOW} settled-cores {MILLIS}"),
     case("kanal, 10 tasks",                     "map {HOW} kanal {MILLIS}"),
     case("kanal, 10 tasks, 1,000 ahead",        "map {HOW} kanal-1000 {MILLIS}"),
     case("async-channel, 10 tasks",             "map {HOW} async-channel {MILLIS}"),

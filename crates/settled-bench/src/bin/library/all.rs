@@ -34,7 +34,9 @@ pub(crate) fn run(how: &str, case: &str, meter: &Meter) -> Option<Figure> {
                 .collect())
         }),
         "settled-spawned" => measure(meter, move || async move { spawned(jobs()).await }),
-        "buffered-try" => measure(meter, move || async move { futures_buffered::try_join_all(jobs()).await }),
+        "buffered-try" => measure(meter, move || async move {
+            futures_buffered::try_join_all(jobs()).await
+        }),
         "buffered" => measure(meter, move || async move {
             each(futures_buffered::join_all(jobs()).await)
         }),
@@ -44,14 +46,19 @@ pub(crate) fn run(how: &str, case: &str, meter: &Meter) -> Option<Figure> {
         "futures" => measure(meter, move || async move {
             each(futures_util::future::join_all(jobs()).await)
         }),
-        "concurrency-try" => measure(meter, move || async move { jobs().collect::<Vec<_>>().try_join().await }),
+        "concurrency-try" => measure(meter, move || async move {
+            jobs().collect::<Vec<_>>().try_join().await
+        }),
         "concurrency" => measure(meter, move || async move {
             each(jobs().collect::<Vec<_>>().join().await)
         }),
         "joinset" => measure(meter, move || async move {
             each(jobs().collect::<JoinSet<_>>().join_all().await)
         }),
-        "floor" => measure(meter, move || async move { by_hand(jobs().collect()).await }),
+        "floor" => measure(
+            meter,
+            move || async move { by_hand(jobs().collect()).await },
+        ),
         _ => None,
     }
 }

@@ -20,6 +20,21 @@ pub(crate) fn run(how: &str, case: &str, meter: &Meter) -> Option<Figure> {
     let job = move |number| Job::new(pending, number);
     let jobs = move || iter((0..ITEMS).map(job));
     match case {
+        "settled" => measure(meter, move || async move {
+            let done = settled::map(0..ITEMS, job).limit(LIMIT).for_each().await;
+            seen(done).await;
+        }),
+        "settled-collect" => measure(meter, move || async move {
+            collected(settled::map(0..ITEMS, job).limit(LIMIT).collect().await);
+        }),
+        "settled-unordered" => measure(meter, move || async move {
+            let map = settled::map(0..ITEMS, job).limit(LIMIT).unordered();
+            assert_eq!(map.collect().await.map_or(0, |all| all.len() as u64), ITEMS);
+        }),
+        "settled-outcomes" => measure(meter, move || async move {
+            let map = settled::map(0..ITEMS, job).limit(LIMIT);
+            assert_eq!(map.collect_settled().await.len() as u64, ITEMS);
+        }),
         "buffered-unordered" => measure(meter, move || async move {
             jobs().buffered_unordered(LIMIT).for_each(seen).await;
         }),
@@ -46,7 +61,10 @@ pub(crate) fn run(how: &str, case: &str, meter: &Meter) -> Option<Figure> {
         "futures-for-each" => measure(meter, move || async move {
             StreamExt::for_each_concurrent(jobs(), LIMIT, each).await;
         }),
-        "floor" => measure(meter, move || async move { by_hand((0..ITEMS).map(job)).await }),
+        "floor" => measure(
+            meter,
+            move || async move { by_hand((0..ITEMS).map(job)).await },
+        ),
         _ => None,
     }
 }

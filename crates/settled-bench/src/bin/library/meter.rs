@@ -44,7 +44,7 @@ impl Meter {
         while batches.len() < BATCHES || start.elapsed() < self.budget {
             batches.push(batch());
         }
-        let (allocations, bytes) = heap::counted(|| drop(batch()));
+        let (allocations, bytes) = heap::counted(|| _ = batch());
         let median = |of: fn(&Batch) -> Duration| {
             let nanos = batches.iter().map(|batch| of(batch).as_nanos() as f64);
             Spread::of(nanos).map_or(0, |spread| spread.median as u64)

@@ -1,21 +1,25 @@
 //! Items whose work is next to nothing, on all cores.
 
+use std::convert::Infallible;
 use std::hint::black_box;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use settled_bench::library::Figure;
+use settled_bench::reference::cores;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::job::{Job, all_cores};
 use crate::meter::{Meter, timed};
 
-const ITEMS: u64 = 200_000;
+const ITEMS: u64 = 500_000;
 const LIMIT: usize = 10;
 
 pub(crate) fn run(case: &str, meter: &Meter) -> Option<Figure> {
     match case {
+        "settled" => measure(meter, |done| ours(LIMIT, done)),
+        "settled-cores" => measure(meter, |done| ours(cores(), done)),
         "kanal" => measure(meter, |done| kanal_pool(LIMIT, done)),
         "kanal-1000" => measure(meter, |done| kanal_pool(1000, done)),
         "async-channel" => measure(meter, |done| channel_pool(LIMIT, done)),
@@ -46,6 +50,17 @@ async fn work(number: u64) -> u64 {
     let Ok(number) = Job::new(0, number).await;
     black_box(number);
     1
+}
+
+async fn ours(limit: usize, done: Arc<AtomicU64>) {
+    let body = |number| async move {
+        black_box(work(number).await);
+        Ok::<(), Infallible>(())
+    };
+    let all = settled::map(0..ITEMS, body).limit(limit).spawned();
+    // Whoever pulls them all and answers without a failure has done them all.
+    let count = all.for_each().await.map_or(0, |()| ITEMS);
+    done.store(count, Relaxed);
 }
 
 async fn kanal_pool(ahead: usize, done: Arc<AtomicU64>) {
