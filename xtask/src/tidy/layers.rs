@@ -13,7 +13,7 @@ const ALLOWED: [(&str, &[&str], &[&str]); 6] = [
     ),
     // Its own tests turn on a feature of it by naming it.
     ("settled-testserver", &[], &["settled-testserver"]),
-    ("settled-bench", &[], &[]),
+    ("settled-bench", &["settled"], &[]),
     ("xtask", &[], &[]),
 ];
 

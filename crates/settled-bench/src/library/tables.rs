@@ -77,6 +77,16 @@ pub const TIMEOUT: &[Part] = &[
         "a time limit around what is pending once, then ready",
         LIMITED,
     ),
+    part(
+        "ready",
+        "a point in time as the limit of what is ready at once",
+        LIMITED_AT,
+    ),
+    part(
+        "in-flight",
+        "a point in time as the limit of what is pending once, then ready",
+        LIMITED_AT,
+    ),
 ];
 
 /// `bench cancel`.
@@ -161,10 +171,16 @@ const SPAWNED: &[Tool] = &[
 #[rustfmt::skip] // As above.
 const LIMITED: &[Tool] = &[
     case("settled::timeout",                    "timeout {HOW} settled {MILLIS}"),
-    case("settled::deadline",                   "timeout {HOW} settled-deadline {MILLIS}"),
     case("tokio timeout",                       "timeout {HOW} tokio {MILLIS}"),
-    case("tokio timeout_at",                    "timeout {HOW} tokio-at {MILLIS}"),
     python("asyncio.wait_for",                  "{SCRIPTS}/library.py timeout {HOW} {MILLIS}"),
+    case("floor: no limit",                     "timeout {HOW} floor {MILLIS}"),
+    case("floor: no limit, one Instant::now",   "timeout {HOW} floor-clock {MILLIS}"),
+];
+
+#[rustfmt::skip] // As above.
+const LIMITED_AT: &[Tool] = &[
+    case("settled::deadline",                   "timeout {HOW} settled-deadline {MILLIS}"),
+    case("tokio timeout_at",                    "timeout {HOW} tokio-at {MILLIS}"),
     case("floor: no limit",                     "timeout {HOW} floor {MILLIS}"),
     case("floor: no limit, one Instant::now",   "timeout {HOW} floor-clock {MILLIS}"),
 ];
