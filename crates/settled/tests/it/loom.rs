@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Waker};
 
 use loom::future::block_on;
 use loom::thread;
-use settled::{AcquireError, Semaphore};
+use settled::{AbortController, AbortSignal, AcquireError, Semaphore};
 
 /// Runs the model, and fails if it did not run through at least `least` interleavings: a model of one thread proves nothing.
 ///
@@ -209,5 +209,66 @@ fn the_fast_way_does_not_go_past_the_line() {
             "the two are spoken for, before and after they came back"
         );
         assert!(poll_once(heavy.as_mut()).is_ready());
+    });
+}
+
+/// A look remembers that nothing had fired; whoever has seen an abort above sees it below all the same, at once.
+#[test]
+fn an_abort_is_seen_below_by_whoever_saw_it_above() {
+    model(2, 20, || {
+        let controller = AbortController::new();
+        let below = controller.signal().child().signal();
+        assert!(!below.is_aborted(), "remembered from here on");
+        let (above, deep) = (controller.signal(), below.child().signal());
+        let looker = thread::spawn(move || {
+            let seen = [above.is_aborted(), below.is_aborted(), deep.is_aborted()];
+            assert!(seen.is_sorted(), "{seen:?}");
+            below
+        });
+        controller.abort("enough");
+        assert!(looker.join().unwrap().is_aborted());
+    });
+}
+
+/// The same while something else is aborted: what is remembered at a wrong moment would stay for ever.
+#[test]
+fn two_aborts_at_once_are_both_seen() {
+    model(3, 1000, || {
+        let (one, other) = (AbortController::new(), AbortController::new());
+        let below = one.signal().child().signal();
+        let looker = {
+            let (above, below) = (one.signal(), below.clone());
+            thread::spawn(move || {
+                let seen = [above.is_aborted(), below.is_aborted()];
+                assert!(seen.is_sorted(), "{seen:?}");
+            })
+        };
+        let second = thread::spawn(move || assert!(other.abort("other")));
+        assert!(one.abort("one"));
+        assert!(below.is_aborted());
+        looker.join().unwrap();
+        second.join().unwrap();
+        assert_eq!(below.reason().unwrap().text(), Some("one"));
+    });
+}
+
+/// Of two aborts of one tree, one is first, and all of the tree has its reason.
+#[test]
+fn of_two_aborts_one_is_first() {
+    model(2, 20, || {
+        let controller = AbortController::new();
+        let child = controller.signal().child();
+        let both = AbortSignal::any([child.signal(), controller.signal()]);
+        let other = {
+            let controller = controller.clone();
+            thread::spawn(move || controller.abort("other"))
+        };
+        let first = controller.abort("one");
+        assert_ne!(first, other.join().unwrap());
+        let expected = Some(if first { "one" } else { "other" });
+        for signal in [controller.signal(), child.signal(), both] {
+            assert_eq!(signal.reason().unwrap().text(), expected);
+        }
+        assert!(!child.abort("too late"));
     });
 }
