@@ -39,6 +39,10 @@ pub struct Context {
 }
 
 impl Context {
+    pub(crate) const fn new(deadline: Option<Instant>, signal: AbortSignal) -> Self {
+        Self { deadline, signal }
+    }
+
     /// That of what is being polled right now. It looks at the clock if a [`timeout`](crate::timeout()) around has only just begun.
     #[must_use]
     pub fn current() -> Self {

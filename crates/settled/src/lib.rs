@@ -4,8 +4,10 @@
 //! | you want to | take |
 //! |---|---|
 //! | say how a piece of work ended: value, error, timeout, cancellation, panic | [`Outcome`], [`settle`] |
-//! | own tasks, and be sure that all of them are gone | [`Scope`], [`Spawner`], [`Handle`] |
-//! | wait for what dropped scopes left behind | [`drained`], [`running`] |
+//! | own tasks, and be sure that all of them are gone | [`Scope`], [`scope()`], [`Spawner`], [`Handle`] |
+//! | go on when whoever waits is gone | [`shield`], [`Scope::detach`] |
+//! | see, and wait for, what goes on without an owner | [`left_over`], [`running()`], [`drained`] |
+//! | hear of failures that nobody looked at | [`on_unhandled`] |
 //! | tell work to stop, and why; stop on the first of several reasons | [`AbortController`], [`AbortSignal`], [`Reason`] |
 //! | ... give it time to clean up before it is dropped | [`Grace`] |
 //! | give up after a while, or at a certain time | [`timeout()`], [`deadline`], [`timeout_stream`] |
@@ -79,6 +81,7 @@ mod semaphore;
 mod slots;
 mod sync;
 mod timeout;
+mod unhandled;
 #[expect(unsafe_code, reason = "a child's waker is a pointer into its set")]
 mod wake;
 
@@ -91,12 +94,16 @@ pub use combine::{
 pub use context::{Context, InContext};
 pub use gcra::{Gcra, InvalidRate, NotYet};
 pub use grace::Grace;
-pub use map::{InvalidLimit, Map, filter_map, map, map_while};
+pub use map::{
+    InvalidLimit, Map, MapStream, Partial, Rest, SpawnedMap, filter_map, map, map_while,
+};
 pub use outcome::{Failed, Outcome, OutcomeKind, Panic, Settle, UnknownOutcomeKind, settle};
 pub use rate_limit::RateLimit;
 pub use reason::{Reason, ReasonKind};
 pub use retry_budget::{BudgetExhausted, InvalidRetryBudget, RetryBudget};
-pub use scope::{Handle, Scope, Spawner, drained, running};
+pub use scope::{
+    Handle, Ready, Scope, Spawner, TaskInfo, drained, left_over, running, scope, shield,
+};
 pub use semaphore::{
     Acquire, AcquireError, AcquireOwned, OwnedPermit, Permit, Semaphore, TryAcquireError,
 };
@@ -104,12 +111,17 @@ pub use timeout::{
     Timeout, TimeoutError, TimeoutStream, current_deadline, deadline, deadline_stream, remaining,
     timeout, timeout_stream,
 };
+pub use unhandled::{Unhandled, on_unhandled};
 
 /// The snippets of the pages run.
 #[cfg(doctest)]
 mod pages {
+    #[doc = include_str!("../../../docs/api.md")]
+    mod api {}
     #[doc = include_str!("../../../docs/cancellation.md")]
     mod cancellation {}
+    #[doc = include_str!("../../../docs/scopes.md")]
+    mod scopes {}
     #[doc = include_str!("../../../docs/timeouts.md")]
     mod timeouts {}
 }

@@ -5,7 +5,7 @@ use settled::OutcomeKind;
 /// Which outcomes of an earlier run are to be done again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Redo {
-    outcomes: [bool; OutcomeKind::ALL.len()],
+    pub(super) outcomes: [bool; OutcomeKind::ALL.len()],
     /// Jobs with an id of their own that ask for something else than when they were settled.
     pub changed: bool,
 }

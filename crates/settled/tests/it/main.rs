@@ -29,3 +29,5 @@ mod semaphore;
 mod steps;
 #[cfg(not(loom))]
 mod timeout;
+#[cfg(not(loom))]
+mod unhandled;
