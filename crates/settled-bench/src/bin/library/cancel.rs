@@ -101,7 +101,7 @@ fn scope(meter: &Meter) -> Option<Figure> {
     meter.run(CHILDREN, || {
         runtime.block_on(async {
             let scope = Scope::new();
-            children().for_each(|child| drop(scope.spawn(child)));
+            children().for_each(|child| scope.spawn(child).ignore());
             all_wait().await;
             let batch = timed_async(async {
                 scope.abort(reason());
