@@ -110,7 +110,10 @@ impl<F: Future<Output = S>, S: Settlement> Future for AllOf<F, S::Value> {
         });
         let answer = match turn {
             Turn::Pending => return Poll::Pending,
-            Turn::Gone => Ok(std::mem::take(values).into_iter().flatten().collect()),
+            Turn::Gone => {
+                let value = |value: Option<_>| value.expect("all have ended, none with a failure");
+                Ok(std::mem::take(values).into_iter().map(value).collect())
+            }
             Turn::Break(failure) => Err(failure),
             Turn::Panicked(_, payload) => super::resume(crew, payload),
         };

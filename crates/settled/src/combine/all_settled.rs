@@ -106,7 +106,10 @@ impl<F: Future<Output = S>, S: Settlement> Future for AllSettledOf<F, S::Value, 
                 Turn::Pending => return Poll::Pending,
                 Turn::Gone => {
                     super::let_go(crew);
-                    return Poll::Ready(std::mem::take(outcomes).into_iter().flatten().collect());
+                    let outcome = |outcome: Option<_>| outcome.expect("all have ended");
+                    return Poll::Ready(
+                        std::mem::take(outcomes).into_iter().map(outcome).collect(),
+                    );
                 }
                 Turn::Panicked(child, payload) => {
                     outcomes[child] = Some(Outcome::Panicked(Panic::new(payload)));
