@@ -12,6 +12,8 @@ mod gcra;
 #[cfg(loom)]
 mod loom;
 #[cfg(not(loom))]
+mod map;
+#[cfg(not(loom))]
 mod outcome;
 #[cfg(not(loom))]
 mod rate_limit;

@@ -1,0 +1,326 @@
+//! Long-lived workers that share one source: what all spawned forms of a map are made of.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::future::{Future, IntoFuture, poll_fn};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+
+use super::Map;
+use super::collect::{Kept, settled};
+use super::drive::Next;
+use super::items::Source;
+use super::shape::Shape;
+use super::supply::{Numbered, Supply};
+use crate::combine::Settlement;
+use crate::outcome::{Outcome, settle};
+use crate::reason::{Reason, ReasonKind};
+use crate::scope::{Scope, Spawner};
+
+/// A batch that took longer than this was worth a task of its own for each of its items.
+const WORTH_SHARING: Duration = Duration::from_micros(20);
+
+/// How many items a worker takes at once, where they take no time at all.
+const BATCH: usize = 64;
+
+/// Where outcomes go, and what says when an item may start.
+pub(super) trait Sink<T, E>: Send + Sync + 'static {
+    /// What a worker holds of them.
+    type Hand: Default + Send;
+
+    /// Whether items that were not started are kept; they are dropped, and reported, if not.
+    const KEEPS_REST: bool;
+
+    /// Room for at least one item and at most `most`. None: it is over.
+    fn poll_room(&self, worker: usize, most: usize, cx: &mut Context<'_>) -> Poll<usize>;
+
+    /// Room that was not needed.
+    fn give_room(&self, room: usize);
+
+    /// Whether somebody waits for what is in the hands of a worker.
+    fn is_hungry(&self) -> bool;
+
+    /// What came of an item, and whether nothing more is to be started.
+    fn put(&self, hand: &mut Self::Hand, number: usize, kept: Kept<T, E>, is_end: bool) -> bool;
+
+    /// Passes on what a worker holds.
+    fn flush(&self, hand: &mut Self::Hand);
+
+    /// The worker goes.
+    fn leave(&self, hand: &mut Self::Hand) {
+        self.flush(hand);
+    }
+
+    /// An item was pulled and is dropped.
+    fn aborted(&self, hand: &mut Self::Hand, number: usize, reason: impl FnOnce() -> Reason);
+}
+
+/// What the workers of a map share.
+pub(super) struct Shared<Src: Source, F, K> {
+    pub(super) supply: Supply<Src>,
+    pub(super) sink: K,
+    pub(super) spawner: Spawner,
+    f: F,
+    limit: usize,
+    workers: AtomicUsize,
+    /// Items behind this one do not count.
+    end: watch::Sender<usize>,
+}
+
+impl<Src: Source, F, K> Shared<Src, F, K> {
+    pub(super) fn new<Sh>(map: Map<Src, F, Sh>, scope: &Scope, sink: K) -> Arc<Self> {
+        Arc::new(Self {
+            supply: Supply::new(map.source),
+            sink,
+            spawner: scope.spawner(),
+            f: map.f,
+            limit: map.limit,
+            workers: AtomicUsize::new(0),
+            end: watch::Sender::new(usize::MAX),
+        })
+    }
+
+    pub(super) fn end(&self) -> usize {
+        *self.end.borrow()
+    }
+
+    /// Why what was not done was not.
+    pub(super) fn reason(&self) -> Reason {
+        self.spawner.signal().reason().unwrap_or_else(stopped)
+    }
+
+    /// What came of the future of an item; `None` if it is behind the end. That drops it in the midst of its run.
+    async fn up_to_the_end<R>(
+        &self,
+        number: usize,
+        mut running: Pin<&mut impl Future<Output = R>>,
+    ) -> Option<R> {
+        let mut ends = self.end.subscribe();
+        let mut behind = pin!(ends.wait_for(|end| *end < number));
+        poll_fn(|cx| {
+            if let Poll::Ready(outcome) = running.as_mut().poll(cx) {
+                return Poll::Ready(Some(outcome));
+            }
+            behind.as_mut().poll(cx).map(|_| None)
+        })
+        .await
+    }
+
+    fn ends_at(&self, number: usize) {
+        self.supply.close();
+        self.end.send_if_modified(|end| {
+            let is_earlier = number < *end;
+            *end = number.min(*end);
+            is_earlier
+        });
+    }
+}
+
+fn stopped() -> Reason {
+    Reason::literal(ReasonKind::Dropped, "its task was stopped from outside")
+}
+
+/// Starts one more worker, unless there are as many as there may be.
+pub(super) fn start<Src, F, Fut, S, Sh, K>(shared: &Arc<Shared<Src, F, K>>)
+where
+    Src: Source + Send + 'static,
+    Src::Item: Send + 'static,
+    F: Fn(Src::Item) -> Fut + Send + Sync + 'static,
+    Fut: IntoFuture<Output = S> + 'static,
+    Fut::IntoFuture: Send + 'static,
+    S: Settlement + Send + 'static,
+    Sh: Shape<S::Value> + 'static,
+    Sh::Value: Send + 'static,
+    S::Error: Send + 'static,
+    K: Sink<Sh::Value, S::Error>,
+{
+    if shared.workers.load(Ordering::Relaxed) >= shared.limit {
+        return;
+    }
+    let worker = shared.workers.fetch_add(1, Ordering::Relaxed);
+    if worker < shared.limit {
+        let work = work::<Src, F, Fut, S, Sh, K>(Arc::clone(shared), worker);
+        drop(shared.spawner.spawn(work));
+    }
+}
+
+async fn work<Src, F, Fut, S, Sh, K>(
+    shared: Arc<Shared<Src, F, K>>,
+    worker: usize,
+) -> Result<(), Infallible>
+where
+    Src: Source + Send + 'static,
+    Src::Item: Send + 'static,
+    F: Fn(Src::Item) -> Fut + Send + Sync + 'static,
+    Fut: IntoFuture<Output = S> + 'static,
+    Fut::IntoFuture: Send + 'static,
+    S: Settlement + Send + 'static,
+    Sh: Shape<S::Value> + 'static,
+    Sh::Value: Send + 'static,
+    S::Error: Send + 'static,
+    K: Sink<Sh::Value, S::Error>,
+{
+    let mut hands = Hands::<Src, F, Sh::Value, S::Error, K>::new(&shared);
+    let mut size = 1;
+    while hands.take(worker, size).await {
+        start::<Src, F, Fut, S, Sh, K>(&shared);
+        let (began, mut at_once) = (Instant::now(), true);
+        while let Some((number, item)) = hands.next(Sh::ENDS) {
+            let future = async { Ok::<S, Infallible>((shared.f)(item).into_future().await) };
+            let mut running = pin!(settle(future));
+            let first = poll_fn(|cx| Poll::Ready(running.as_mut().poll(cx))).await;
+            let outcome = match first {
+                Poll::Ready(outcome) => Some(outcome),
+                Poll::Pending => {
+                    at_once = false;
+                    if hands.let_go() {
+                        start::<Src, F, Fut, S, Sh, K>(&shared);
+                    }
+                    match Sh::ENDS {
+                        true => shared.up_to_the_end(number, running).await,
+                        false => Some(running.await),
+                    }
+                }
+            };
+            if hands.ended::<S, Sh>(number, outcome) {
+                return Ok(());
+            }
+            if hands.somebody_waits() && began.elapsed() > WORTH_SHARING {
+                at_once = false;
+                hands.let_go();
+            }
+        }
+        hands.let_go();
+        size = match at_once && began.elapsed() < WORTH_SHARING {
+            true => (size * 2).min(BATCH),
+            false => 1,
+        };
+    }
+    Ok(())
+}
+
+/// What a worker holds. Wherever it is dropped, nothing of it is lost.
+struct Hands<'a, Src: Source, F, T, E, K: Sink<T, E>> {
+    shared: &'a Shared<Src, F, K>,
+    batch: Numbered<Src>,
+    /// It has taken more than one item and has not said yet that all are started.
+    is_holder: bool,
+    /// The item whose future runs.
+    running: Option<usize>,
+    hand: K::Hand,
+}
+
+impl<'a, Src: Source, F, T, E, K: Sink<T, E>> Hands<'a, Src, F, T, E, K> {
+    fn new(shared: &'a Shared<Src, F, K>) -> Self {
+        Self {
+            shared,
+            batch: VecDeque::new(),
+            is_holder: false,
+            running: None,
+            hand: K::Hand::default(),
+        }
+    }
+
+    /// Takes items, at most so many. `false`: there are no more.
+    async fn take(&mut self, worker: usize, most: usize) -> bool {
+        tokio::task::consume_budget().await;
+        let Shared { supply, sink, .. } = self.shared;
+        let room = poll_fn(|cx| sink.poll_room(worker, most, cx)).await;
+        if room == 0 {
+            return false;
+        }
+        poll_fn(|cx| supply.poll_pull(worker, room, &mut self.batch, cx)).await;
+        self.is_holder = self.batch.len() > 1;
+        if self.batch.len() < room {
+            sink.give_room(room - self.batch.len());
+        }
+        !self.batch.is_empty()
+    }
+
+    /// The next item to start.
+    fn next(&mut self, ends: bool) -> Option<(usize, Src::Item)> {
+        loop {
+            let (number, item) = self.batch.pop_front()?;
+            if !ends || number < self.shared.end() {
+                self.running = Some(number);
+                return Some((number, item));
+            }
+            self.shared.supply.set_aside((number, item));
+            self.shared.sink.put(&mut self.hand, number, None, false);
+        }
+    }
+
+    fn somebody_waits(&self) -> bool {
+        self.shared.supply.is_hungry() || self.shared.sink.is_hungry()
+    }
+
+    /// Lets go of everything: outcomes, and items that are not started. Whether there were any of these.
+    fn let_go(&mut self) -> bool {
+        self.shared.sink.flush(&mut self.hand);
+        if !std::mem::take(&mut self.is_holder) {
+            return false;
+        }
+        let items = self.batch.len();
+        self.shared.supply.give_back(&mut self.batch);
+        self.shared.sink.give_room(items);
+        items > 0
+    }
+
+    /// What came of an item: nothing, if it is behind the end. Whether nothing more is to be started.
+    fn ended<S, Sh>(&mut self, number: usize, outcome: Option<Outcome<S, Infallible>>) -> bool
+    where
+        S: Settlement<Error = E>,
+        Sh: Shape<S::Value, Value = T>,
+    {
+        let ended = match outcome {
+            Some(Outcome::Fulfilled(settlement)) => Ok(settlement),
+            Some(Outcome::Panicked(panic)) => Err(panic),
+            // It is not run under any limit or signal that could say anything else.
+            _ => {
+                self.running = None;
+                return self.shared.sink.put(&mut self.hand, number, None, false);
+            }
+        };
+        let (kept, next) = settled::<S, Sh, ()>(ended);
+        self.running = None;
+        let is_end = matches!(next, Next::End);
+        if is_end {
+            self.shared.ends_at(number);
+        }
+        // One that was behind the end all along has failed for nothing.
+        let kept = kept.filter(|_| !Sh::ENDS || number < self.shared.end());
+        let is_over = self.shared.sink.put(&mut self.hand, number, kept, is_end);
+        if is_over {
+            self.shared.supply.stop();
+        }
+        is_over
+    }
+}
+
+impl<Src: Source, F, T, E, K: Sink<T, E>> Drop for Hands<'_, Src, F, T, E, K> {
+    fn drop(&mut self) {
+        let Shared { supply, sink, .. } = self.shared;
+        let reason = || self.shared.reason();
+        if let Some(number) = self.running {
+            sink.aborted(&mut self.hand, number, reason);
+        }
+        if self.is_holder {
+            supply.give_back(&mut self.batch);
+        }
+        for item in self.batch.drain(..) {
+            supply.set_aside(item);
+        }
+        if !K::KEEPS_REST {
+            for (number, item) in supply.take_returned() {
+                drop(item);
+                sink.aborted(&mut self.hand, number, reason);
+            }
+        }
+        sink.leave(&mut self.hand);
+    }
+}

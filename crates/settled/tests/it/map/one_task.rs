@@ -1,0 +1,1 @@
+//! In one task: limits, order, fairness, what borrows.
