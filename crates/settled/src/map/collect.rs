@@ -193,6 +193,7 @@ fn keep<S: Settlement, Sh: Shape<S::Value>>(settlement: S) -> Result<Step<Sh::Va
 pub(super) type Kept<T, E> = Option<Outcome<T, E>>;
 
 /// What an item's end leaves behind, and what it means for the others.
+#[inline]
 pub(super) fn settled<S: Settlement, Sh: Shape<S::Value>, B>(
     ended: Ended<S>,
 ) -> (Kept<Sh::Value, S::Error>, Next<B>) {

@@ -31,8 +31,10 @@ struct State<T, E> {
     closed: bool,
     /// Workers that wait for room, by number.
     waiting: BTreeMap<usize, Waker>,
-    /// One of them was woken, and has not come yet.
-    coming: bool,
+    /// How many of them were woken, and have not come yet; or fewer, which only wakes one too many.
+    coming: usize,
+    /// Items take no time, and whoever comes takes many.
+    greedy: bool,
     reports: Vec<Report<T, E>>,
     consumer: Option<Waker>,
     /// The only item whose outcome the consumer has a use for.
@@ -46,7 +48,8 @@ impl<T, E> Pace<T, E> {
                 room,
                 closed: false,
                 waiting: BTreeMap::new(),
-                coming: false,
+                coming: 0,
+                greedy: false,
                 reports: Vec::new(),
                 consumer: None,
                 wanted: None,
@@ -106,11 +109,11 @@ impl<T, E> Pace<T, E> {
 impl<T, E> State<T, E> {
     /// Who is to be woken, as there is room.
     fn next(&mut self) -> Option<Waker> {
-        if self.coming || self.room == 0 {
+        if self.room <= self.coming || (self.greedy && self.coming > 0) {
             return None;
         }
         let (_, waker) = self.waiting.pop_first()?;
-        self.coming = true;
+        self.coming += 1;
         Some(waker)
     }
 }
@@ -123,7 +126,7 @@ impl<T: Send + 'static, E: Send + 'static> Sink<T, E> for std::sync::Arc<Pace<T,
     fn poll_room(&self, worker: usize, most: usize, cx: &mut Context<'_>) -> Poll<usize> {
         let mut state = self.state.lock();
         state.waiting.remove(&worker);
-        state.coming = false;
+        state.coming = state.coming.saturating_sub(1);
         if state.closed {
             return Poll::Ready(0);
         }
@@ -131,6 +134,8 @@ impl<T: Send + 'static, E: Send + 'static> Sink<T, E> for std::sync::Arc<Pace<T,
             state.waiting.insert(worker, cx.waker().clone());
             return Poll::Pending;
         }
+        // Who takes but one leaves the rest to others, and there is no use in waiting for it to say so.
+        state.greedy = most > 1;
         let room = state.room.min(most);
         state.room -= room;
         let next = state.next();

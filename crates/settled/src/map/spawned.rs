@@ -181,6 +181,21 @@ impl<T, E> Gather<T, E> {
         }
     }
 
+    /// Apart from what is the rule, which is to stay small.
+    #[inline(never)]
+    fn put_other(&self, hand: &mut Done<T, E>, number: usize, kept: Kept<T, E>) -> bool {
+        match (self.mode, kept) {
+            (Mode::Settle, kept) | (_, kept @ (Some(Outcome::Fulfilled(_)) | None)) => {
+                hand.kept.push((number, kept));
+                false
+            }
+            (_, Some(failed)) => {
+                self.failed(hand, number, failed);
+                true
+            }
+        }
+    }
+
     /// The first failure ends it all.
     fn failed(&self, hand: &mut Done<T, E>, number: usize, outcome: Outcome<T, E>) {
         if self.mode == Mode::Partial {
@@ -208,18 +223,13 @@ impl<T: Send + 'static, E: Send + 'static> Sink<T, E> for Gather<T, E> {
         false
     }
 
-    #[inline]
+    #[inline(always)]
     fn put(&self, hand: &mut Self::Hand, number: usize, kept: Kept<T, E>, _: bool) -> bool {
         hand.ended += 1;
         match (self.mode, kept) {
+            (Mode::ForEach, Some(Outcome::Fulfilled(_)) | None) | (Mode::Collect, None) => {}
             (Mode::Collect, Some(Outcome::Fulfilled(value))) => hand.values.push((number, value)),
-            (Mode::Collect | Mode::ForEach, Some(Outcome::Fulfilled(_)) | None) => {}
-            (Mode::Settle, kept) => hand.kept.push((number, kept)),
-            (_, kept @ (Some(Outcome::Fulfilled(_)) | None)) => hand.kept.push((number, kept)),
-            (_, Some(failed)) => {
-                self.failed(hand, number, failed);
-                return true;
-            }
+            (_, kept) => return self.put_other(hand, number, kept),
         }
         false
     }

@@ -97,9 +97,13 @@ impl<Src: Source, F, K> Shared<Src, F, K> {
     /// What came of the future of an item; `None` if it is behind the end. That drops it in the midst of its run.
     async fn up_to_the_end<R>(
         &self,
+        ends: bool,
         number: usize,
         mut running: Pin<&mut impl Future<Output = R>>,
     ) -> Option<R> {
+        if !ends {
+            return Some(running.await);
+        }
         let mut ends = self.end.subscribe();
         let mut behind = pin!(ends.wait_for(|end| *end < number));
         poll_fn(|cx| {
@@ -173,21 +177,25 @@ where
         while let Some((number, item)) = hands.next(Sh::ENDS) {
             let future = async { Ok::<S, Infallible>((shared.f)(item).into_future().await) };
             let mut running = pin!(settle(future));
-            let first = poll_fn(|cx| Poll::Ready(running.as_mut().poll(cx))).await;
-            let outcome = match first {
-                Poll::Ready(outcome) => Some(outcome),
+            // Most small ones are ready at once: what they end with is not even moved.
+            let first = poll_fn(|cx| {
+                let polled = running.as_mut().poll(cx);
+                Poll::Ready(polled.map(|outcome| hands.ended::<S, Sh>(number, outcome)))
+            });
+            let is_over = match first.await {
+                Poll::Ready(is_over) => is_over,
                 Poll::Pending => {
                     at_once = false;
                     if hands.let_go() {
                         start::<Src, F, Fut, S, Sh, K>(&shared);
                     }
-                    match Sh::ENDS {
-                        true => shared.up_to_the_end(number, running).await,
-                        false => Some(running.await),
+                    match shared.up_to_the_end(Sh::ENDS, number, running).await {
+                        Some(outcome) => hands.ended::<S, Sh>(number, outcome),
+                        None => hands.is_behind_the_end(number),
                     }
                 }
             };
-            if hands.ended::<S, Sh>(number, outcome) {
+            if is_over {
                 return Ok(());
             }
             if hands.somebody_waits() && began.elapsed() > WORTH_SHARING {
@@ -271,34 +279,40 @@ impl<'a, Src: Source, F, T, E, K: Sink<T, E>> Hands<'a, Src, F, T, E, K> {
         items > 0
     }
 
-    /// What came of an item: nothing, if it is behind the end. Whether nothing more is to be started.
-    fn ended<S, Sh>(&mut self, number: usize, outcome: Option<Outcome<S, Infallible>>) -> bool
+    /// What came of an item. Whether nothing more is to be started.
+    #[inline]
+    fn ended<S, Sh>(&mut self, number: usize, outcome: Outcome<S, Infallible>) -> bool
     where
         S: Settlement<Error = E>,
         Sh: Shape<S::Value, Value = T>,
     {
-        let ended = match outcome {
-            Some(Outcome::Fulfilled(settlement)) => Ok(settlement),
-            Some(Outcome::Panicked(panic)) => Err(panic),
-            // It is not run under any limit or signal that could say anything else.
-            _ => {
-                self.running = None;
-                return self.shared.sink.put(&mut self.hand, number, None, false);
-            }
-        };
-        let (kept, next) = settled::<S, Sh, ()>(ended);
         self.running = None;
+        let (kept, next) = match outcome {
+            Outcome::Fulfilled(settlement) => settled::<S, Sh, ()>(Ok(settlement)),
+            Outcome::Panicked(panic) => settled::<S, Sh, ()>(Err(panic)),
+            Outcome::Rejected(never) => match never {},
+            Outcome::TimedOut => (Some(Outcome::TimedOut), Next::On),
+            Outcome::Cancelled(reason) => (Some(Outcome::Cancelled(reason)), Next::On),
+            Outcome::Abandoned => (Some(Outcome::Abandoned), Next::On),
+        };
+        if Sh::ENDS && number > self.shared.end() {
+            return self.is_behind_the_end(number);
+        }
         let is_end = matches!(next, Next::End);
         if is_end {
             self.shared.ends_at(number);
         }
-        // One that was behind the end all along has failed for nothing.
-        let kept = kept.filter(|_| !Sh::ENDS || number < self.shared.end());
         let is_over = self.shared.sink.put(&mut self.hand, number, kept, is_end);
         if is_over {
             self.shared.supply.stop();
         }
         is_over
+    }
+
+    /// As if it had never been.
+    fn is_behind_the_end(&mut self, number: usize) -> bool {
+        self.running = None;
+        self.shared.sink.put(&mut self.hand, number, None, false)
     }
 }
 
