@@ -76,13 +76,13 @@ impl<W: Work> Reader<W> {
                 break;
             }
             if let Some(weight) = self.line(record, &mut json, &mut decided)? {
-                let items = decided.drain(..).map(rejecting_repeated);
+                let items = decided.drain(..).map(decided_item);
                 batch.extend(items.map(|item| (weight, item)));
             }
         }
         if taken {
             self.replay.end(&mut decided)?;
-            let items = decided.drain(..).map(rejecting_repeated);
+            let items = decided.drain(..).map(decided_item);
             batch.extend(items.map(|item| (size_of::<Item<W::Spec>>(), item)));
             self.shared.feed.push(&mut batch);
         }
@@ -263,9 +263,17 @@ fn own_id(line: &[u8]) -> Id {
     }
 }
 
-fn rejecting_repeated<S>(verdict: Verdict<Item<S>>) -> Item<S> {
+/// What is to be done with a line; one whose id is taken is rejected.
+fn decided_item<S>(verdict: Verdict<Item<S>>) -> Item<S> {
     let (item, own_id) = match verdict {
         Verdict::Run(item) => return item,
+        Verdict::RunAs(mut item, id) => {
+            match &mut item {
+                Item::Job(job) => job.id = Id::Own(id.into()),
+                Item::Bad(bad) => bad.id = Id::Own(id.into()),
+            }
+            return item;
+        }
         Verdict::Repeated(item, own_id) => (item, own_id),
     };
     let (seq, id, key, input) = match item {

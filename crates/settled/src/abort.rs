@@ -1,18 +1,30 @@
 //! Telling work to stop: [`AbortController`] and [`AbortSignal`].
 
-use std::fmt;
+mod aborted;
+mod current;
+// tokio has no signals where its models run.
+#[cfg(all(feature = "signal", not(loom)))]
+mod interrupt;
+mod node;
+mod run;
+mod stream;
+mod token;
+mod told;
+
 use std::future::Future;
-use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
-use std::task::{Context, Poll};
+use std::sync::Arc;
 use std::time::Duration;
 
-use pin_project_lite::pin_project;
-use tokio::time::{Instant, Sleep};
-use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+use tokio::time::Instant;
 
-use crate::reason::{Reason, ReasonKind};
+pub use aborted::Aborted;
+pub(crate) use current::swap_signals;
+pub use run::Run;
+pub use stream::RunStream;
+pub(crate) use told::Told;
+
+use crate::reason::Reason;
+use node::{Fired, Node};
 
 /// Tells everything that listens to its [`signal`](Self::signal) to stop.
 ///
@@ -50,121 +62,10 @@ pub struct AbortController {
 /// assert_eq!(work.await.unwrap_err().text(), Some("enough"));
 /// # });
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct AbortSignal {
     /// `None`: never.
     node: Option<Arc<Node>>,
-}
-
-/// One controller, or one signal that is made of others.
-///
-/// 1. `fired` is the truth, and is written once. A node is aborted when its own `fired` is set, or that of one above it, or
-///    when the time of its timer or of one above has come. So an abort is there for the whole tree at one instant.
-/// 2. The tokens do nothing but wake: a token is cancelled after `fired` was written, never before.
-/// 3. Whoever finds a node aborted from above writes what it found into the node's own `fired`. That keeps a node's reason
-///    the same for ever, and a later `abort` of the node loses.
-struct Node {
-    fired: OnceLock<Fired>,
-    token: CancellationToken,
-    /// Nodes whose abort is this node's too.
-    above: Box<[Arc<Node>]>,
-    /// Tokens to listen to beside the own one: a token can have one parent only, a node several.
-    others: Box<[CancellationToken]>,
-    /// When this node aborts itself.
-    timer: Option<Instant>,
-    /// The earliest timer here or above.
-    earliest: Option<Instant>,
-}
-
-/// An abort, and when it was, so that of several above a node the first one counts.
-#[derive(Clone)]
-struct Fired {
-    reason: Reason,
-    at: Instant,
-    /// Tells apart what was at the same instant, as much of a test on a paused clock is.
-    order: u64,
-}
-
-impl Fired {
-    fn now(reason: Reason) -> Self {
-        static ORDER: AtomicU64 = AtomicU64::new(1);
-        Self {
-            reason,
-            at: Instant::now(),
-            order: ORDER.fetch_add(1, Ordering::Relaxed),
-        }
-    }
-
-    fn by_timer(at: Instant) -> Self {
-        Self {
-            reason: Reason::new(ReasonKind::Timeout),
-            at,
-            order: 0,
-        }
-    }
-}
-
-impl Node {
-    fn root() -> Self {
-        Self {
-            fired: OnceLock::new(),
-            token: CancellationToken::new(),
-            above: Box::default(),
-            others: Box::default(),
-            timer: None,
-            earliest: None,
-        }
-    }
-
-    fn below(above: Box<[Arc<Self>]>) -> Self {
-        let Some((first, more)) = above.split_first() else {
-            return Self::root();
-        };
-        let mut others = first.others.to_vec();
-        for node in more {
-            others.push(node.token.clone());
-            others.extend(node.others.iter().cloned());
-        }
-        Self {
-            token: first.token.child_token(),
-            others: others.into(),
-            earliest: above.iter().filter_map(|node| node.earliest).min(),
-            above,
-            ..Self::root()
-        }
-    }
-
-    fn fired(&self) -> Option<&Fired> {
-        if let Some(fired) = self.fired.get() {
-            return Some(fired);
-        }
-        let timer = self
-            .timer
-            .filter(|at| Instant::now() >= *at)
-            .map(Fired::by_timer);
-        let above = self.above.iter().filter_map(|node| node.fired());
-        let first = above
-            .chain(timer.as_ref())
-            .min_by_key(|fired| (fired.at, fired.order))?;
-        Some(self.fired.get_or_init(|| first.clone()))
-    }
-
-    fn abort(&self, reason: Reason) -> bool {
-        let first = self.fired().is_none() && self.fired.set(Fired::now(reason)).is_ok();
-        if first {
-            self.token.cancel();
-        }
-        first
-    }
-}
-
-impl fmt::Debug for Node {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let reason = self.fired().map(|fired| &fired.reason);
-        f.debug_struct("Node")
-            .field("aborted", &reason)
-            .finish_non_exhaustive()
-    }
 }
 
 impl Default for AbortController {
@@ -209,6 +110,28 @@ impl AbortSignal {
         Self { node: None }
     }
 
+    /// The signal of what is being polled: that of the [`run`](Self::run) around it, or of the task of a [`Scope`](crate::Scope). Where
+    /// several are around it, a signal that fires with the first of them; where none is, [`never`](Self::never).
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// use settled::{AbortController, AbortSignal};
+    ///
+    /// async fn deep_down() -> AbortSignal {
+    ///     AbortSignal::current()
+    /// }
+    /// let controller = AbortController::new();
+    /// let seen = controller.signal().run(deep_down()).await.unwrap();
+    /// controller.abort("enough");
+    /// assert!(seen.is_aborted());
+    /// assert!(!deep_down().await.is_aborted(), "not inside of it any more");
+    /// # });
+    /// ```
+    #[must_use]
+    pub fn current() -> Self {
+        current::current()
+    }
+
     /// A signal that fires as soon as one of `signals` does, with that one's reason. Of several that have fired, the first
     /// one counts; of none at all, it never fires.
     ///
@@ -229,13 +152,11 @@ impl AbortSignal {
             .collect();
         match above.is_empty() {
             true => Self::never(),
-            false => Self {
-                node: Some(Arc::new(Node::below(above))),
-            },
+            false => Self::of(Node::below(above)),
         }
     }
 
-    /// A signal that fires by itself after `after`, with a reason of kind [`ReasonKind::Timeout`]. An `after` past what the
+    /// A signal that fires by itself after `after`, with a reason of kind [`ReasonKind::Timeout`](crate::ReasonKind::Timeout). An `after` past what the
     /// clock can say never fires.
     ///
     /// It costs no timer and no task until somebody awaits it.
@@ -250,22 +171,16 @@ impl AbortSignal {
     /// ```
     #[must_use]
     pub fn timeout(after: Duration) -> Self {
-        let Some(at) = Instant::now().checked_add(after) else {
-            return Self::never();
-        };
-        let node = Node {
-            timer: Some(at),
-            earliest: Some(at),
-            ..Node::root()
-        };
-        Self {
-            node: Some(Arc::new(node)),
+        match Instant::now().checked_add(after) {
+            Some(at) => Self::of(Node::at(at)),
+            None => Self::never(),
         }
     }
 
     /// A controller below this signal: it is aborted with it, with the same reason, and never the other way round.
     ///
-    /// To look at a signal is to look at all above it, as far as none of them is aborted; each level costs some nanoseconds.
+    /// There is no limit to the number of levels. To look at a signal costs the same on each of them, except for the first look after
+    /// an abort anywhere in the process: that one looks at all above, at some nanoseconds each.
     ///
     /// ```
     /// # use settled::AbortController;
@@ -284,6 +199,29 @@ impl AbortSignal {
         }
     }
 
+    /// It is the same signal as `other`: a clone, or both are [`never`](Self::never). Two signals that are made of the same others are
+    /// not the same.
+    ///
+    /// ```
+    /// # use settled::AbortController;
+    /// let controller = AbortController::new();
+    /// assert!(controller.signal().same(&controller.signal()));
+    /// assert!(!controller.signal().same(&controller.signal().child().signal()));
+    /// ```
+    #[must_use]
+    pub fn same(&self, other: &Self) -> bool {
+        match (&self.node, &other.node) {
+            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+            (None, None) => true,
+            _ => false,
+        }
+    }
+
+    /// It is no signal at all: made by [`never`](Self::never).
+    pub(crate) const fn is_never(&self) -> bool {
+        self.node.is_none()
+    }
+
     /// It has fired.
     #[must_use]
     pub fn is_aborted(&self) -> bool {
@@ -294,6 +232,12 @@ impl AbortSignal {
     #[must_use]
     pub fn reason(&self) -> Option<Reason> {
         self.fired().map(|fired| fired.reason.clone())
+    }
+
+    fn of(node: Node) -> Self {
+        Self {
+            node: Some(Arc::new(node)),
+        }
     }
 
     fn fired(&self) -> Option<&Fired> {
@@ -317,12 +261,7 @@ impl AbortSignal {
     /// # });
     /// ```
     pub fn aborted(&self) -> Aborted {
-        Aborted {
-            signal: self.clone(),
-            own: None,
-            others: Vec::new(),
-            timer: None,
-        }
+        Aborted::new(self.clone())
     }
 
     /// Runs `future` until it is ready or the signal fires, and drops it before it returns the reason.
@@ -339,122 +278,6 @@ impl AbortSignal {
     /// # Panics
     /// If it is polled again after it was ready, and where [`aborted`](Self::aborted) does.
     pub fn run<F: Future>(&self, future: F) -> Run<F> {
-        Run {
-            future: Some(future),
-            aborted: self.aborted(),
-        }
-    }
-}
-
-pin_project! {
-    /// The future of [`AbortSignal::aborted`].
-    #[must_use = "futures do nothing unless polled"]
-    pub struct Aborted {
-        signal: AbortSignal,
-        #[pin]
-        own: Option<WaitForCancellationFutureOwned>,
-        others: Vec<Pin<Box<WaitForCancellationFutureOwned>>>,
-        timer: Option<Pin<Box<Sleep>>>,
-    }
-}
-
-impl fmt::Debug for Aborted {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Aborted")
-            .field("signal", &self.signal)
-            .finish_non_exhaustive()
-    }
-}
-
-impl Future for Aborted {
-    type Output = Reason;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Reason> {
-        let mut this = self.project();
-        let Some(node) = &this.signal.node else {
-            return Poll::Pending;
-        };
-        loop {
-            if let Some(fired) = node.fired() {
-                return Poll::Ready(fired.reason.clone());
-            }
-            if this.own.is_none() {
-                this.own.set(Some(node.token.clone().cancelled_owned()));
-                let listen = |token: &CancellationToken| Box::pin(token.clone().cancelled_owned());
-                *this.others = node.others.iter().map(listen).collect();
-                *this.timer = node
-                    .earliest
-                    .map(|at| Box::pin(tokio::time::sleep_until(at)));
-            }
-            // All of them are polled, also after one was ready: a listener that was never polled would never wake.
-            let mut ready = this
-                .own
-                .as_mut()
-                .as_pin_mut()
-                .is_some_and(|own| own.poll(cx).is_ready());
-            for other in this.others.iter_mut() {
-                ready |= other.as_mut().poll(cx).is_ready();
-            }
-            ready |= this
-                .timer
-                .as_mut()
-                .is_some_and(|timer| timer.as_mut().poll(cx).is_ready());
-            if !ready {
-                return Poll::Pending;
-            }
-            // Something woke, so the next turn finds out what; listeners that are done are made anew, should it come to that.
-            this.own.set(None);
-        }
-    }
-}
-
-pin_project! {
-    /// The future of [`AbortSignal::run`].
-    #[must_use = "futures do nothing unless polled"]
-    pub struct Run<F> {
-        #[pin]
-        future: Option<F>,
-        #[pin]
-        aborted: Aborted,
-    }
-}
-
-impl<F> fmt::Debug for Run<F> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let done = self.future.is_none();
-        f.debug_struct("Run")
-            .field("done", &done)
-            .field("aborted", &self.aborted)
-            .finish()
-    }
-}
-
-impl<F: Future> Future for Run<F> {
-    type Output = Result<F::Output, Reason>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut this = self.project();
-        // No listener yet: this is the first poll.
-        let fresh = this.aborted.own.is_none();
-        let before = if fresh {
-            this.aborted.signal.reason()
-        } else {
-            None
-        };
-        let result = match before {
-            Some(reason) => Err(reason),
-            None => match this.future.as_mut().as_pin_mut() {
-                None => panic!("`Run` polled after it was ready"),
-                Some(future) => match future.poll(cx) {
-                    Poll::Ready(value) => Ok(value),
-                    Poll::Pending => match this.aborted.as_mut().poll(cx) {
-                        Poll::Ready(reason) => Err(reason),
-                        Poll::Pending => return Poll::Pending,
-                    },
-                },
-            },
-        };
-        this.future.set(None);
-        Poll::Ready(result)
+        Run::new(self, future)
     }
 }

@@ -4,10 +4,14 @@
 //! | you want to | take |
 //! |---|---|
 //! | say how a piece of work ended: value, error, timeout, cancellation, panic | [`Outcome`], [`settle`] |
-//! | own tasks, and be sure that all of them are gone | [`Scope`], [`Spawner`], [`Handle`] |
-//! | wait for what dropped scopes left behind | [`drained`], [`running`] |
+//! | own tasks, and be sure that all of them are gone | [`Scope`], [`scope()`], [`Spawner`], [`Handle`] |
+//! | go on when whoever waits is gone | [`shield`], [`Scope::detach`] |
+//! | see, and wait for, what goes on without an owner | [`left_over`], [`running()`], [`drained`] |
+//! | hear of failures that nobody looked at | [`on_unhandled`] |
 //! | tell work to stop, and why; stop on the first of several reasons | [`AbortController`], [`AbortSignal`], [`Reason`] |
-//! | give up after a while, or at a certain time | [`timeout()`], [`deadline`] |
+//! | ... give it time to clean up before it is dropped | [`Grace`] |
+//! | give up after a while, or at a certain time | [`timeout()`], [`deadline`], [`timeout_stream`] |
+//! | see how much time is left, take deadline and signal along to a task | [`remaining`], [`current_deadline`], [`Context`] |
 //! | let only so many in at once: fair, weighted, resizable | [`Semaphore`], [`Permit`] |
 //! | let only so many in per second, with a queue | [`RateLimit`] |
 //! | ... with neither a clock nor a queue | [`Gcra`] |
@@ -56,14 +60,16 @@
 //!   function says under *Cancel safety* what that means for it.
 //! - **A tie goes to the value**: what is ready at the instant of a timeout or an abort wins.
 //! - **Settings that make no sense are errors where they are made**, never a hang or a panic later.
-//! - There is no `unsafe` code.
+//! - There is `unsafe` code in two small files only, whose invariants are numbered: where many futures are pinned, and for their wakers.
 #![deny(unsafe_code)]
 
 mod abort;
 mod backoff;
 pub mod combine;
+mod context;
 mod crew;
 mod gcra;
+mod grace;
 pub mod map;
 mod outcome;
 mod rate_limit;
@@ -75,23 +81,47 @@ mod semaphore;
 mod slots;
 mod sync;
 mod timeout;
+mod unhandled;
 #[expect(unsafe_code, reason = "a child's waker is a pointer into its set")]
 mod wake;
 
-pub use abort::{AbortController, AbortSignal, Aborted, Run};
+pub use abort::{AbortController, AbortSignal, Aborted, Run, RunStream};
 pub use backoff::{Backoff, Delays, InvalidBackoff, Jitter};
 pub use combine::{
     AnyError, Empty, KeyedError, Settlement, all, all_keyed, all_settled, all_settled_keyed, any,
     any_keyed, race, race_keyed, series,
 };
+pub use context::{Context, InContext};
 pub use gcra::{Gcra, InvalidRate, NotYet};
-pub use map::{InvalidLimit, Map, filter_map, map, map_while};
+pub use grace::Grace;
+pub use map::{
+    InvalidLimit, Map, MapStream, Partial, Rest, SpawnedMap, filter_map, map, map_while,
+};
 pub use outcome::{Failed, Outcome, OutcomeKind, Panic, Settle, UnknownOutcomeKind, settle};
 pub use rate_limit::RateLimit;
 pub use reason::{Reason, ReasonKind};
 pub use retry_budget::{BudgetExhausted, InvalidRetryBudget, RetryBudget};
-pub use scope::{Handle, Scope, Spawner, drained, running};
+pub use scope::{
+    Handle, Ready, Scope, Spawner, TaskInfo, drained, left_over, running, scope, shield,
+};
 pub use semaphore::{
     Acquire, AcquireError, AcquireOwned, OwnedPermit, Permit, Semaphore, TryAcquireError,
 };
-pub use timeout::{Timeout, TimeoutError, deadline, timeout};
+pub use timeout::{
+    Timeout, TimeoutError, TimeoutStream, current_deadline, deadline, deadline_stream, remaining,
+    timeout, timeout_stream,
+};
+pub use unhandled::{Unhandled, on_unhandled};
+
+/// The snippets of the pages run.
+#[cfg(doctest)]
+mod pages {
+    #[doc = include_str!("../../../docs/api.md")]
+    mod api {}
+    #[doc = include_str!("../../../docs/cancellation.md")]
+    mod cancellation {}
+    #[doc = include_str!("../../../docs/scopes.md")]
+    mod scopes {}
+    #[doc = include_str!("../../../docs/timeouts.md")]
+    mod timeouts {}
+}

@@ -1,17 +1,16 @@
 //! How a piece of work ended: [`Outcome`], and [`settle`], which makes one of a future.
 
-use std::any::Any;
+mod panic;
+mod settle;
+
 use std::fmt;
 use std::future::Future;
-use std::panic::{self, AssertUnwindSafe};
-use std::pin::Pin;
 use std::str::FromStr;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, ready};
-
-use pin_project_lite::pin_project;
 
 use crate::reason::Reason;
+
+pub use panic::Panic;
+pub use settle::{Settle, settle};
 
 /// How a piece of work ended. Everything that starts has exactly one.
 ///
@@ -244,6 +243,27 @@ impl<T, E> Outcome<T, E> {
         }
     }
 
+    /// The value, or nothing if it was cancelled, or every other failure as it is.
+    ///
+    /// # Errors
+    /// Every kind but [`Fulfilled`](Self::Fulfilled) and [`Cancelled`](Self::Cancelled). A limit that was up is an error, unless
+    /// an [`AbortSignal::timeout`](crate::AbortSignal::timeout) has cancelled it.
+    ///
+    /// ```
+    /// # use settled::{Failed, Outcome, Reason};
+    /// let given_up = Outcome::<u8, &str>::Cancelled(Reason::from("not needed any more"));
+    /// assert!(matches!(given_up.or_none_if_aborted(), Ok(None)));
+    /// let failed = Outcome::<u8, _>::Rejected("no such file");
+    /// assert!(matches!(failed.or_none_if_aborted(), Err(Failed::Rejected("no such file"))));
+    /// ```
+    pub fn or_none_if_aborted(self) -> Result<Option<T>, Failed<E>> {
+        match self.into_result() {
+            Ok(value) => Ok(Some(value)),
+            Err(Failed::Cancelled(_)) => Ok(None),
+            Err(failed) => Err(failed),
+        }
+    }
+
     /// The value, or whatever kept it from being there.
     ///
     /// # Errors
@@ -328,148 +348,5 @@ impl<E: std::error::Error> std::error::Error for Failed<E> {
             Self::Rejected(error) => error.source(),
             _ => None,
         }
-    }
-}
-
-/// A panic that was caught.
-///
-/// Clones are the same panic: the payload that it was raised with is there once, for whoever takes it first.
-///
-/// ```
-/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
-/// # std::panic::set_hook(Box::new(|_| ()));
-/// let outcome = settled::settle(async {
-///     let list: Vec<u8> = Vec::new();
-///     if list.is_empty() {
-///         panic!("nothing in the list");
-///     }
-///     Ok::<_, ()>(list.len())
-/// });
-/// let settled::Outcome::Panicked(panic) = outcome.await else { panic!("it settled otherwise") };
-/// assert_eq!(panic.message(), "nothing in the list");
-/// # });
-/// ```
-#[derive(Clone)]
-pub struct Panic(Arc<Caught>);
-
-struct Caught {
-    message: Box<str>,
-    /// The lock is what makes the payload, which is only `Send`, fit for sharing.
-    payload: Mutex<Option<Box<dyn Any + Send>>>,
-}
-
-impl Panic {
-    /// Wraps what [`catch_unwind`](panic::catch_unwind) or a thread's `join` gave.
-    #[must_use]
-    pub fn new(payload: Box<dyn Any + Send>) -> Self {
-        let message = match payload.downcast_ref::<&'static str>() {
-            Some(text) => (*text).into(),
-            None => match payload.downcast_ref::<String>() {
-                Some(text) => text.as_str().into(),
-                None => "a panic whose payload is no text".into(),
-            },
-        };
-        Self(Arc::new(Caught {
-            message,
-            payload: Mutex::new(Some(payload)),
-        }))
-    }
-
-    /// What the panic said.
-    #[must_use]
-    pub fn message(&self) -> &str {
-        &self.0.message
-    }
-
-    /// The payload that the panic was raised with. `None` if this or another clone has given it away already.
-    #[must_use]
-    pub fn take_payload(&self) -> Option<Box<dyn Any + Send>> {
-        self.0
-            .payload
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take()
-    }
-
-    /// Goes on with the panic, without running the panic hook again. Where the payload has been taken already, the message
-    /// goes in its place.
-    ///
-    /// # Panics
-    /// That is what it is for.
-    pub fn resume(self) -> ! {
-        match self.take_payload() {
-            Some(payload) => panic::resume_unwind(payload),
-            None => panic::resume_unwind(Box::new(String::from(self.message()))),
-        }
-    }
-}
-
-impl fmt::Debug for Panic {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Panic").field(&self.message()).finish()
-    }
-}
-
-/// Runs `future` to its end, and says how it ended: a panic is an outcome too, whether the future's code raised it or its
-/// destructor. The future is gone when the outcome is there.
-///
-/// # Cancel safety
-/// Dropping it drops `future`, wherever that is; a panic of the destructor is then not caught.
-///
-/// # Panics
-/// If it is polled again after it gave its outcome.
-///
-/// ```
-/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
-/// let outcome = settled::settle(async { Err::<(), _>("no such file") }).await;
-/// assert!(matches!(outcome, settled::Outcome::Rejected("no such file")));
-/// # });
-/// ```
-pub fn settle<T, E, F: Future<Output = Result<T, E>>>(future: F) -> Settle<F> {
-    Settle {
-        future: Some(future),
-    }
-}
-
-pin_project! {
-    /// The future of [`settle`].
-    #[must_use = "futures do nothing unless polled"]
-    pub struct Settle<F> {
-        #[pin]
-        future: Option<F>,
-    }
-}
-
-impl<F> fmt::Debug for Settle<F> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Settle")
-            .field("done", &self.future.is_none())
-            .finish()
-    }
-}
-
-impl<T, E, F: Future<Output = Result<T, E>>> Future for Settle<F> {
-    type Output = Outcome<T, E>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut slot = self.project().future;
-        // `AssertUnwindSafe`: what a panic may have left half done is the future alone. It is never polled again: it is
-        // dropped right below. What it shares with others is its author's care, as with a panic in a thread.
-        let polled = panic::catch_unwind(AssertUnwindSafe(|| {
-            slot.as_mut()
-                .as_pin_mut()
-                .expect("`Settle` polled after it gave its outcome")
-                .poll(cx)
-        }));
-        let result = match polled {
-            Ok(polled) => Ok(ready!(polled)),
-            Err(payload) => Err(payload),
-        };
-        // Assigning over a value whose destructor panics still assigns: the slot is empty after this in any case.
-        let dropped = panic::catch_unwind(AssertUnwindSafe(|| slot.set(None)));
-        Poll::Ready(match (result, dropped) {
-            (Err(payload), _) | (Ok(_), Err(payload)) => Outcome::Panicked(Panic::new(payload)),
-            (Ok(result), Ok(())) => result.into(),
-        })
     }
 }

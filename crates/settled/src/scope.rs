@@ -1,26 +1,44 @@
 //! Tasks that belong to somebody: [`Scope`], and what becomes of them when it is dropped: [`drained`].
 
+mod closed;
+mod current;
+mod handle;
+mod info;
+mod left;
+mod registry;
+mod spawner;
+mod task;
+
 use std::fmt;
 use std::future::Future;
-use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, ready};
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
 
-use pin_project_lite::pin_project;
-use tokio::sync::{Notify, oneshot};
-
-use crate::abort::{AbortController, AbortSignal, Run};
-use crate::outcome::{Outcome, Panic, Settle, settle};
+use crate::abort::AbortSignal;
+use crate::outcome::Failed;
 use crate::reason::{Reason, ReasonKind};
+use crate::timeout::timeout;
+
+pub use closed::scope;
+pub use handle::Handle;
+pub use info::TaskInfo;
+pub use left::{drained, left_over, running, shield};
+pub use spawner::{Ready, Spawner};
+
+use registry::Registry;
 
 /// Owns tasks: none of them outlives [`join`](Self::join), and none is lost when the scope is dropped.
 ///
 /// - Each task gives a [`Handle`], which settles exactly once, whatever happens to the task or to its runtime.
 ///   Dropping a handle does nothing to its task, which belongs to the scope; [`Handle::abort`] stops a single one.
 /// - [`abort`](Self::abort) stops all: each is dropped at the `.await` where it stands, and settles as cancelled.
+///   [`shut_down`](Self::shut_down) asks first, and gives them some time.
 /// - A task that panics settles as panicked; its siblings are aborted, and the join goes on with the panic once they are gone.
-/// - Dropping the scope without joining it aborts. What can't be gone at once is counted by [`running`](crate::running()) and can be
-///   waited for with [`drained`].
+///   An error stops nobody: it is the handle's, and if that was dropped, [`on_unhandled`](crate::on_unhandled) hears of it.
+/// - Dropping the scope without joining it aborts. What can't be gone at once is waited for by the scope around it: the
+///   one in whose task (or [`scope()`]) it was made, or, if that has ended, the next one around, or, if there is none, the
+///   whole process, where [`running()`](crate::running()) counts it and [`drained`] waits for it.
 ///
 /// Tasks end at an `.await` only: one that computes without end is neither aborted nor joined.
 ///
@@ -40,91 +58,7 @@ use crate::reason::{Reason, ReasonKind};
 /// ```
 #[must_use = "a scope that is dropped aborts its tasks; `join` waits for them"]
 pub struct Scope {
-    shared: Arc<Shared>,
-}
-
-/// Starts tasks in a [`Scope`], or stops all of them, also from inside of its tasks. It does not keep the scope open.
-///
-/// ```
-/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
-/// let scope = settled::Scope::new();
-/// let spawner = scope.spawner();
-/// let child = scope.spawn(async move {
-///     let grandchild = spawner.spawn(async { Ok::<_, ()>(7) });
-///     Ok::<_, ()>(grandchild)
-/// });
-/// let grandchild = child.await.fulfilled().unwrap();
-/// scope.join().await;
-/// assert_eq!(grandchild.await.fulfilled(), Some(7));
-/// # });
-/// ```
-#[derive(Clone)]
-pub struct Spawner {
-    shared: Arc<Shared>,
-}
-
-struct Shared {
-    controller: AbortController,
-    state: Mutex<State>,
-    idle: Notify,
-}
-
-struct State {
-    /// No more tasks are taken: the scope was joined or dropped.
-    closed: bool,
-    /// The scope was dropped: its tasks are counted in [`ROOT`].
-    adopted: bool,
-    running: usize,
-    /// The first panic of a task.
-    panic: Option<Panic>,
-}
-
-impl Shared {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Counts one more task in, unless the scope has ended or is ending.
-    fn enter(self: &Arc<Self>) -> Result<Member, Reason> {
-        if let Some(reason) = self.controller.signal().reason() {
-            return Err(reason);
-        }
-        let mut state = self.state();
-        if state.closed {
-            return Err(Reason::literal(ReasonKind::Closed, "the scope has ended"));
-        }
-        state.running += 1;
-        Ok(Member {
-            shared: Arc::clone(self),
-        })
-    }
-
-    fn panicked(&self, panic: &Panic) {
-        self.state().panic.get_or_insert_with(|| panic.clone());
-        let message = format!("another task of the scope panicked: {}", panic.message());
-        self.controller
-            .abort(Reason::new(ReasonKind::Failed).message(message));
-    }
-}
-
-/// That a task is counted. It is let go as the last thing of a task, whichever way the task ends.
-struct Member {
-    shared: Arc<Shared>,
-}
-
-impl Drop for Member {
-    fn drop(&mut self) {
-        let mut state = self.shared.state();
-        state.running -= 1;
-        let (idle, adopted) = (state.running == 0, state.adopted);
-        drop(state);
-        if idle {
-            self.shared.idle.notify_waiters();
-        }
-        if adopted {
-            ROOT.left();
-        }
-    }
+    spawner: Spawner,
 }
 
 impl Default for Scope {
@@ -134,7 +68,8 @@ impl Default for Scope {
 }
 
 impl Scope {
-    /// A scope of its own.
+    /// A scope of its own. Made in a task of another scope, it is below that: it is told when that one is
+    /// [shut down](Self::shut_down), and is that one's to wait for when it is dropped.
     pub fn new() -> Self {
         Self::below(&AbortSignal::never())
     }
@@ -152,20 +87,15 @@ impl Scope {
     /// # });
     /// ```
     pub fn below(signal: &AbortSignal) -> Self {
-        let state = State {
-            closed: false,
-            adopted: false,
-            running: 0,
-            panic: None,
+        let spawner = Spawner {
+            registry: Registry::new(signal, current::scope()),
+            name: None,
         };
-        let shared = Shared {
-            controller: signal.child(),
-            state: Mutex::new(state),
-            idle: Notify::new(),
-        };
-        Self {
-            shared: Arc::new(shared),
-        }
+        Self { spawner }
+    }
+
+    fn registry(&self) -> &Arc<Registry> {
+        &self.spawner.registry
     }
 
     /// Starts `future` as a task of this scope, on the current tokio runtime.
@@ -182,7 +112,7 @@ impl Scope {
         T: Send + 'static,
         E: Send + 'static,
     {
-        start(&self.shared, future, |child| drop(tokio::spawn(child)))
+        self.spawner.spawn(future)
     }
 
     /// As [`spawn`](Self::spawn), for a future that stays on this thread, in the current `LocalSet`.
@@ -211,81 +141,180 @@ impl Scope {
         T: 'static,
         E: 'static,
     {
-        start(&self.shared, future, |child| {
-            drop(tokio::task::spawn_local(child))
-        })
+        self.spawner.spawn_local(future)
+    }
+
+    /// Starts a task, and waits until it says that it is ready: what it says, and the task's handle.
+    ///
+    /// The task is started here and now. If it drops its [`Ready`] without a word, this waits for its end.
+    ///
+    /// # Errors
+    /// How the task ended, if it never said that it was ready. A task that came to a good end without a word counts as
+    /// cancelled, with a reason of kind [`ReasonKind::Failed`].
+    ///
+    /// # Cancel safety
+    /// Dropping the future before it has given the handle aborts the task.
+    ///
+    /// # Panics
+    /// When called outside of a tokio runtime.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+    /// use settled::{Ready, Scope};
+    ///
+    /// async fn serve(ready: Ready<u16>) -> Result<(), std::io::Error> {
+    ///     let socket = std::net::TcpListener::bind("127.0.0.1:0")?;
+    ///     let _ = ready.with(socket.local_addr()?.port());
+    ///     std::future::pending().await
+    /// }
+    ///
+    /// let scope = Scope::new();
+    /// let (port, server) = scope.start(serve).await.unwrap();
+    /// assert!(port > 0);
+    /// server.abort("enough");
+    /// scope.join().await;
+    /// # });
+    /// ```
+    #[track_caller]
+    pub fn start<R, T, E, F, Fut>(
+        &self,
+        make: F,
+    ) -> impl Future<Output = Result<(R, Handle<T, E>), Failed<E>>> + use<R, T, E, F, Fut>
+    where
+        F: FnOnce(Ready<R>) -> Fut,
+        Fut: Future<Output = Result<T, E>> + Send + 'static,
+        R: Send + 'static,
+        T: Send + 'static,
+        E: Send + 'static,
+    {
+        self.spawner.start(make)
     }
 
     /// What starts tasks in this scope from elsewhere.
     #[must_use]
     pub fn spawner(&self) -> Spawner {
-        Spawner {
-            shared: Arc::clone(&self.shared),
-        }
+        self.spawner.clone()
     }
 
-    /// Fires when the scope is aborted, or dropped without being joined, or one of its tasks panicked.
+    /// What starts tasks of this name: `scope.named("worker 3").spawn(..)`. The name is for [`tasks`](Self::tasks) and for
+    /// [`on_unhandled`](crate::on_unhandled).
+    #[must_use]
+    pub fn named(&self, name: impl Into<Arc<str>>) -> Spawner {
+        self.spawner.named(name)
+    }
+
+    /// Fires when the scope is shut down, aborted, or dropped without being joined, when one of its tasks panicked, and when
+    /// a scope around it is shut down.
     #[must_use]
     pub fn signal(&self) -> AbortSignal {
-        self.shared.controller.signal()
+        self.spawner.signal()
     }
 
     /// Stops all tasks and takes no more. `false` if it was aborted before: the first reason stays.
     pub fn abort(&self, reason: impl Into<Reason>) -> bool {
-        self.shared.controller.abort(reason)
+        self.spawner.abort(reason)
     }
 
-    /// How many of its tasks are not over yet: a snapshot.
+    /// How many of its tasks are not over yet, and of those that scopes below it have left to it: a snapshot.
     #[must_use]
     pub fn running(&self) -> usize {
-        self.shared.state().running
+        self.registry().running()
     }
 
-    /// Waits until no task of the scope is left, also none that was started meanwhile. By then every handle has settled. From then
-    /// on whatever is started settles as cancelled.
+    /// Which those are, in the order in which they were started: a snapshot.
+    #[must_use]
+    pub fn tasks(&self) -> Vec<TaskInfo> {
+        self.registry().tasks()
+    }
+
+    /// Waits until no task of the scope is left, also none that was started meanwhile, and none of a scope that was made in
+    /// its tasks and dropped. By then every handle has settled. From then on whatever is started settles as cancelled.
     ///
     /// # Panics
-    /// With the first panic of a task, once all are gone.
+    /// With the first panic of a task, once all are gone. In a task of this very scope, or of a scope that was made inside of
+    /// it: that would wait for itself.
     ///
     /// # Cancel safety
     /// Dropping the future drops the scope, which aborts its tasks.
     pub async fn join(self) {
-        loop {
-            // Made before the look at the count, so that it hears of all that happens after.
-            let idle = self.shared.idle.notified();
-            {
-                let mut state = self.shared.state();
-                if state.running == 0 {
-                    state.closed = true;
-                    break;
-                }
-            }
-            idle.await;
-        }
-        let panic = self.shared.state().panic.take();
+        self.registry().join(true).await;
+        let panic = self.registry().take_panic();
         if let Some(panic) = panic {
             panic.resume();
         }
+    }
+
+    /// Tells the tasks to end, waits up to `grace` for them to do so, then drops those that have not, and waits until they are gone.
+    ///
+    /// The [`signal`](Self::signal) fires at once, with `reason`, and nothing else happens as long as the grace lasts: a task
+    /// that listens may finish what it has begun, and start tasks for that. The scopes that were made in its tasks hear it
+    /// too. Gives what had not ended when the grace was over; empty if all did. A `grace` of zero is an
+    /// [`abort`](Self::abort); one past what the clock can say has no end.
+    ///
+    /// # Panics
+    /// As [`join`](Self::join).
+    ///
+    /// # Cancel safety
+    /// Dropping the future drops the scope, which aborts its tasks.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(async {
+    /// let scope = settled::Scope::new();
+    /// let stop = scope.signal();
+    /// let polite = scope.spawn(async move {
+    ///     stop.aborted().await;
+    ///     Ok::<_, ()>("said good-bye")
+    /// });
+    /// let deaf = scope.named("deaf").spawn(std::future::pending::<Result<(), ()>>());
+    ///
+    /// let dropped = scope.shut_down("closing time", Duration::from_secs(5)).await;
+    /// assert_eq!(dropped[0].name(), Some("deaf"));
+    /// assert_eq!(polite.await.fulfilled(), Some("said good-bye"));
+    /// assert!(deaf.await.is_cancelled());
+    /// # });
+    /// ```
+    pub async fn shut_down(self, reason: impl Into<Reason>, grace: Duration) -> Vec<TaskInfo> {
+        let reason = reason.into();
+        let registry = Arc::clone(self.registry());
+        registry.tell(&reason);
+        let mut join = pin!(self.join());
+        if timeout(grace, join.as_mut()).await.is_ok() {
+            return Vec::new();
+        }
+        let late = registry.tasks();
+        registry.hard.abort(reason);
+        join.await;
+        late
+    }
+
+    /// Lets the tasks go on without an owner. They are counted by [`running()`](crate::running()), and [`drained`] waits for
+    /// them; they end by themselves, by their handles, by a [`Spawner`], or by the signal that the scope is
+    /// [`below`](Self::below). A panic stops its siblings, and is told to [`on_unhandled`](crate::on_unhandled) if nobody
+    /// looks at its handle.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let scope = settled::Scope::new();
+    /// let handle = scope.spawn(async { Ok::<_, ()>(7) });
+    /// scope.detach();
+    /// settled::drained().await;
+    /// assert_eq!(handle.await.fulfilled(), Some(7));
+    /// # });
+    /// ```
+    pub fn detach(self) {
+        self.registry().detach();
     }
 }
 
 impl Drop for Scope {
     fn drop(&mut self) {
-        let mut state = self.shared.state();
-        let joined = std::mem::replace(&mut state.closed, true);
-        if joined {
-            return;
+        if self.registry().orphan() {
+            self.abort(Reason::literal(
+                ReasonKind::Dropped,
+                "the scope was dropped",
+            ));
         }
-        if state.running > 0 {
-            // Under the scope's lock, so that no task leaves the registry before it was in.
-            ROOT.adopt(state.running);
-            state.adopted = true;
-        }
-        drop(state);
-        self.abort(Reason::literal(
-            ReasonKind::Dropped,
-            "the scope was dropped",
-        ));
     }
 }
 
@@ -296,236 +325,5 @@ impl fmt::Debug for Scope {
             .field("running", &self.running())
             .field("aborted", &reason)
             .finish()
-    }
-}
-
-impl Spawner {
-    /// As [`Scope::spawn`]. In a scope that has ended, the future is dropped without being polled, and the handle settles as
-    /// cancelled.
-    ///
-    /// # Panics
-    /// Outside of a tokio runtime.
-    #[track_caller]
-    pub fn spawn<T, E, F>(&self, future: F) -> Handle<T, E>
-    where
-        F: Future<Output = Result<T, E>> + Send + 'static,
-        T: Send + 'static,
-        E: Send + 'static,
-    {
-        start(&self.shared, future, |child| drop(tokio::spawn(child)))
-    }
-
-    /// As [`Scope::spawn_local`], and as [`spawn`](Self::spawn) in a scope that has ended.
-    ///
-    /// # Panics
-    /// Outside of a `LocalSet`.
-    #[track_caller]
-    pub fn spawn_local<T, E, F>(&self, future: F) -> Handle<T, E>
-    where
-        F: Future<Output = Result<T, E>> + 'static,
-        T: 'static,
-        E: 'static,
-    {
-        start(&self.shared, future, |child| {
-            drop(tokio::task::spawn_local(child))
-        })
-    }
-
-    /// Stops the whole scope: [`Scope::abort`], from inside of it or while it is being joined.
-    pub fn abort(&self, reason: impl Into<Reason>) -> bool {
-        self.shared.controller.abort(reason)
-    }
-
-    /// The scope's [`signal`](Scope::signal).
-    #[must_use]
-    pub fn signal(&self) -> AbortSignal {
-        self.shared.controller.signal()
-    }
-}
-
-impl fmt::Debug for Spawner {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Spawner")
-            .field("running", &self.shared.state().running)
-            .finish()
-    }
-}
-
-#[track_caller]
-fn start<T, E, F: Future<Output = Result<T, E>>>(
-    shared: &Arc<Shared>,
-    future: F,
-    spawn: impl FnOnce(Child<T, E, F>),
-) -> Handle<T, E> {
-    let (sender, outcome) = oneshot::channel();
-    let controller = shared.controller.signal().child();
-    match shared.enter() {
-        Ok(member) => {
-            let body = settle(controller.signal().run(future));
-            spawn(Child {
-                body,
-                sender: Some(sender),
-                member: Some(member),
-            });
-        }
-        // Nobody has the receiver yet, so it can't be gone.
-        Err(reason) => drop(sender.send(Outcome::Cancelled(reason))),
-    }
-    Handle {
-        outcome,
-        controller,
-    }
-}
-
-pin_project! {
-    // The task of a child. A task that its runtime drops goes field by field, in this order: the body is gone first, then
-    // the handle settles for want of a sender, then the scope hears that the child is gone.
-    struct Child<T, E, F> {
-        #[pin]
-        body: Settle<Run<F>>,
-        sender: Option<oneshot::Sender<Outcome<T, E>>>,
-        member: Option<Member>,
-    }
-}
-
-impl<T, E, F: Future<Output = Result<T, E>>> Future for Child<T, E, F> {
-    type Output = ();
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let this = self.project();
-        let outcome = match ready!(this.body.poll(cx)) {
-            Outcome::Fulfilled(result) => result.into(),
-            Outcome::Rejected(reason) => Outcome::Cancelled(reason),
-            Outcome::Panicked(panic) => Outcome::Panicked(panic),
-            Outcome::TimedOut => Outcome::TimedOut,
-            Outcome::Cancelled(reason) => Outcome::Cancelled(reason),
-            Outcome::Abandoned => Outcome::Abandoned,
-        };
-        if let (Outcome::Panicked(panic), Some(member)) = (&outcome, &*this.member) {
-            member.shared.panicked(panic);
-        }
-        if let Some(sender) = this.sender.take() {
-            // Nobody may be there to take it: whoever dropped the handle did not want to know.
-            drop(sender.send(outcome));
-        }
-        this.member.take();
-        Poll::Ready(())
-    }
-}
-
-/// A task of a [`Scope`]; as a future, its [`Outcome`].
-///
-/// Dropping it does nothing to the task.
-///
-/// # Cancel safety
-/// It may be polled now and then: awaiting `&mut handle` in a `timeout` loses nothing.
-///
-/// # Panics
-/// If it is polled again after it gave the outcome.
-///
-/// ```
-/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
-/// let scope = settled::Scope::new();
-/// let handle = scope.spawn(std::future::pending::<Result<(), ()>>());
-/// handle.abort("only this one");
-/// assert!(handle.await.is_cancelled());
-/// scope.join().await;
-/// # });
-/// ```
-#[must_use = "a handle has the outcome of a task; drop it with `drop` if nobody wants to know"]
-pub struct Handle<T, E> {
-    outcome: oneshot::Receiver<Outcome<T, E>>,
-    controller: AbortController,
-}
-
-impl<T, E> Handle<T, E> {
-    /// Stops this task alone. `false` if it, or its scope, was aborted before. A task that is over stays as it ended.
-    pub fn abort(&self, reason: impl Into<Reason>) -> bool {
-        self.controller.abort(reason)
-    }
-}
-
-impl<T, E> Future for Handle<T, E> {
-    type Output = Outcome<T, E>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let outcome = ready!(Pin::new(&mut self.outcome).poll(cx));
-        Poll::Ready(outcome.unwrap_or_else(|_| {
-            // The task was dropped half-way, which is what a runtime does that shuts down.
-            let shut_down =
-                || Reason::literal(ReasonKind::Dropped, "the task's runtime was shut down");
-            Outcome::Cancelled(self.controller.signal().reason().unwrap_or_else(shut_down))
-        }))
-    }
-}
-
-impl<T, E> fmt::Debug for Handle<T, E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Handle").finish_non_exhaustive()
-    }
-}
-
-/// The registry of tasks whose scope was dropped before they could end.
-static ROOT: Root = Root {
-    running: Mutex::new(0),
-    left: Notify::const_new(),
-};
-
-struct Root {
-    running: Mutex<usize>,
-    left: Notify,
-}
-
-impl Root {
-    fn running(&self) -> MutexGuard<'_, usize> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn adopt(&self, tasks: usize) {
-        *self.running() += tasks;
-    }
-
-    fn left(&self) {
-        let mut running = self.running();
-        *running -= 1;
-        if *running == 0 {
-            drop(running);
-            self.left.notify_waiters();
-        }
-    }
-}
-
-/// How many tasks of dropped scopes, of the whole process, are not gone yet: what runs behind your back.
-#[must_use]
-pub fn running() -> usize {
-    *ROOT.running()
-}
-
-/// Waits until no task of a dropped scope is left in the whole process: the last line of a program that leaves nothing behind.
-///
-/// Scopes that are still there do not count: those are joined. A task leaves when its runtime polls it again or is
-/// dropped; a runtime that does neither keeps this waiting.
-///
-/// # Cancel safety
-/// Nothing is lost by dropping the future.
-///
-/// ```
-/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
-/// let scope = settled::Scope::new();
-/// let never = scope.spawn(std::future::pending::<Result<(), ()>>());
-/// drop(scope);
-/// settled::drained().await;
-/// assert_eq!(settled::running(), 0);
-/// assert!(never.await.is_cancelled());
-/// # });
-/// ```
-pub async fn drained() {
-    loop {
-        // Made before the look at the count, so that it hears of all that happens after.
-        let left = ROOT.left.notified();
-        if running() == 0 {
-            return;
-        }
-        left.await;
     }
 }

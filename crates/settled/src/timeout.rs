@@ -1,5 +1,9 @@
 //! Time limits on any future: [`timeout`] and [`deadline`].
 
+mod current;
+mod stream;
+mod term;
+
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -7,9 +11,15 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use pin_project_lite::pin_project;
-use tokio::time::{Instant, Sleep};
+use tokio::time::Instant;
 
+pub(crate) use current::{Limits, Within};
+pub use current::{current_deadline, remaining};
+pub use stream::{TimeoutStream, deadline_stream, timeout_stream};
+
+use crate::outcome::Outcome;
 use crate::reason::{Reason, ReasonKind};
+use term::{Limit, Term};
 
 /// Gives `future` at most the time `limit`.
 ///
@@ -39,12 +49,11 @@ use crate::reason::{Reason, ReasonKind};
 /// assert_eq!(never.unwrap_err().to_string(), "timed out after 1s");
 /// # });
 /// ```
+#[inline]
 pub fn timeout<F: Future>(limit: Duration, future: F) -> Timeout<F> {
     Timeout {
         future: Some(future),
-        limit: Limit::After(limit),
-        end: None,
-        timer: None,
+        term: Term::after(limit),
     }
 }
 
@@ -74,9 +83,7 @@ pub fn timeout<F: Future>(limit: Duration, future: F) -> Timeout<F> {
 pub fn deadline<F: Future>(at: Instant, future: F) -> Timeout<F> {
     Timeout {
         future: Some(future),
-        limit: Limit::At(at),
-        end: Some(End::At(at)),
-        timer: None,
+        term: Term::at(at),
     }
 }
 
@@ -93,12 +100,6 @@ pub fn deadline<F: Future>(at: Instant, future: F) -> Timeout<F> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TimeoutError {
     limit: Limit,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Limit {
-    After(Duration),
-    At(Instant),
 }
 
 impl TimeoutError {
@@ -135,26 +136,16 @@ pin_project! {
     pub struct Timeout<F> {
         #[pin]
         future: Option<F>,
-        limit: Limit,
-        // When the time is up; not known before the first poll of a `timeout`.
-        end: Option<End>,
         #[pin]
-        timer: Option<Sleep>,
+        term: Term,
     }
-}
-
-#[derive(Clone, Copy, Debug)]
-enum End {
-    At(Instant),
-    /// Past what the clock can say.
-    Never,
 }
 
 impl<F> fmt::Debug for Timeout<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let done = self.future.is_none();
         f.debug_struct("Timeout")
-            .field("limit", &self.limit)
+            .field("limit", &self.term.limit())
             .field("done", &done)
             .finish()
     }
@@ -163,64 +154,45 @@ impl<F> fmt::Debug for Timeout<F> {
 impl<F: Future> Future for Timeout<F> {
     type Output = Result<F::Output, TimeoutError>;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let polled = self.as_mut().poll_in_time(cx);
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        let future = this
+            .future
+            .as_mut()
+            .as_pin_mut()
+            .expect("`Timeout` polled after it was ready");
+        let polled = this.term.poll(cx, |cx| future.poll(cx));
         if polled.is_ready() {
-            self.project().future.set(None);
+            this.future.set(None);
         }
         polled
     }
 }
 
-impl<F: Future> Timeout<F> {
-    fn poll_in_time(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<F::Output, TimeoutError>> {
-        let this = self.project();
-        let future = this
-            .future
-            .as_pin_mut()
-            .expect("`Timeout` polled after it was ready");
-        let late = TimeoutError { limit: *this.limit };
-        let now = match *this.end {
-            Some(End::At(at)) => {
-                let now = Instant::now();
-                if now > at {
-                    return Poll::Ready(Err(late));
-                }
-                Some(now)
-            }
-            Some(End::Never) | None => None,
-        };
-        if let Poll::Ready(value) = future.poll(cx) {
-            return Poll::Ready(Ok(value));
-        }
-        let now = now.unwrap_or_else(Instant::now);
-        let end = *this.end.get_or_insert_with(|| End::of(*this.limit, now));
-        match end {
-            End::Never => Poll::Pending,
-            End::At(at) if now >= at => Poll::Ready(Err(late)),
-            End::At(at) => poll_timer(this.timer, at, cx).map(|()| Err(late)),
+impl<T, E, F: Future<Output = Result<T, E>>> Timeout<F> {
+    /// The outcome, in one: a late end is [`Outcome::TimedOut`]. A panic goes on, as it does through [`timeout`];
+    /// [`settle`](crate::settle) makes an outcome of it.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(async {
+    /// use settled::timeout;
+    ///
+    /// let second = Duration::from_secs(1);
+    /// let parse = async |text: &str| text.parse::<u8>();
+    /// assert_eq!(timeout(second, parse("7")).settle().await.fulfilled(), Some(7));
+    /// assert!(timeout(second, parse("x")).settle().await.is_rejected());
+    /// assert!(timeout(second, std::future::pending::<Result<(), ()>>()).settle().await.is_timed_out());
+    /// # });
+    /// ```
+    ///
+    /// # Cancel safety
+    /// That of [`timeout`].
+    pub async fn settle(self) -> Outcome<T, E> {
+        match self.await {
+            Ok(result) => result.into(),
+            Err(_late) => Outcome::TimedOut,
         }
     }
-}
-
-impl End {
-    fn of(limit: Limit, now: Instant) -> Self {
-        match limit {
-            Limit::After(limit) => now.checked_add(limit).map_or(Self::Never, Self::At),
-            Limit::At(at) => Self::At(at),
-        }
-    }
-}
-
-/// Makes the timer only now that somebody has to wait.
-fn poll_timer(mut timer: Pin<&mut Option<Sleep>>, at: Instant, cx: &mut Context<'_>) -> Poll<()> {
-    if timer.is_none() {
-        timer.set(Some(tokio::time::sleep_until(at)));
-    }
-    timer
-        .as_pin_mut()
-        .map_or(Poll::Pending, |timer| timer.poll(cx))
 }

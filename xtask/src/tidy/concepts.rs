@@ -7,12 +7,18 @@ const SOURCES: &str = "crates/settled/src/";
 const TESTS: &str = "crates/settled/tests/it/";
 
 /// Modules of the library without a test file of their own, and why.
-const NO_TEST_FILE: [(&str, &str); 2] = [
+const NO_TEST_FILE: [(&str, &str); 5] = [
+    ("crew", "shown by combine and grace, which poll it"),
     (
         "reason",
         "shown by abort, outcome and scope, which carry it",
     ),
+    (
+        "slots",
+        "shown by combine and map, whose futures are in them",
+    ),
     ("sync", "the library's own lock: the models run on it"),
+    ("wake", "shown by the models, and by combine and map"),
 ];
 
 /// Test files of the library that are a kind of proof and no concept.

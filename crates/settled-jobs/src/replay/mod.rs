@@ -9,6 +9,7 @@
 
 mod id_table;
 pub(crate) mod line_index;
+mod skipped;
 
 use std::collections::HashMap;
 use std::io;
@@ -20,63 +21,17 @@ use crate::job::{Id, Key};
 use crate::readback::Settled;
 use id_table::{Claim, IdTable};
 use line_index::{Entry, LineIndex};
-
-/// Which outcomes of an earlier run are to be done again.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Redo {
-    outcomes: [bool; OutcomeKind::ALL.len()],
-    /// Jobs with an id of their own that ask for something else than when they were settled.
-    pub changed: bool,
-}
-
-impl Redo {
-    /// Does jobs with this outcome again.
-    pub fn add(&mut self, outcome: OutcomeKind) {
-        self.outcomes[position(outcome)] = true;
-    }
-
-    fn has(&self, outcome: OutcomeKind) -> bool {
-        self.outcomes[position(outcome)]
-    }
-}
-
-fn position(outcome: OutcomeKind) -> usize {
-    OutcomeKind::ALL
-        .iter()
-        .position(|&kind| kind == outcome)
-        .unwrap_or_default()
-}
-
-/// What was not done again, by outcome, and what stood out.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Skipped {
-    /// How many jobs the ledger had settled, in the order of [`OutcomeKind::ALL`].
-    pub outcomes: [u64; OutcomeKind::ALL.len()],
-    /// Jobs whose id was settled with another content.
-    pub changed: u64,
-    /// The list is not the one of the earlier run: lines were put in, taken out, moved or changed.
-    pub edited: bool,
-}
-
-impl Skipped {
-    /// How many jobs were skipped.
-    #[must_use]
-    pub fn total(&self) -> u64 {
-        self.outcomes.iter().sum()
-    }
-
-    /// How many of them are fulfilled.
-    #[must_use]
-    pub fn fulfilled(&self) -> u64 {
-        self.outcomes[position(OutcomeKind::Fulfilled)]
-    }
-}
+use skipped::position;
+pub use skipped::{Redo, Skipped};
 
 /// What a line of the list is, seen against the ledger.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Verdict<T> {
     /// To be done.
     Run(T),
+    /// To be done under another id: its number is that of a settled line with the same content, which stood in for an earlier line of
+    /// an edited list.
+    RunAs(T, String),
     /// Its id is taken by an earlier line of this list: it settles under this one.
     Repeated(T, String),
 }
@@ -90,6 +45,10 @@ pub(crate) struct Replay<T> {
     own_lines: Option<Bits>,
     /// Settled content without a line number of its own any more: only in edited lists.
     moved: HashMap<Key, [u32; OutcomeKind::ALL.len()]>,
+    /// What settled under such ids as `RunAs` gives.
+    extra: HashMap<Box<str>, Entry>,
+    /// The list has begun: nothing more is recorded.
+    begun: bool,
     positional: bool,
     held: Vec<(u64, Key, T)>,
     redo: Redo,
@@ -103,6 +62,8 @@ impl<T> Replay<T> {
             ids: IdTable::new(),
             own_lines: None,
             moved: HashMap::new(),
+            extra: HashMap::new(),
+            begun: false,
             positional: true,
             held: Vec::new(),
             redo,
@@ -114,6 +75,15 @@ impl<T> Replay<T> {
     pub(crate) fn record(&mut self, line: &Settled<'_>, dir: &Path) -> io::Result<()> {
         let outcome = line.is_final.then_some(line.outcome);
         if !is_number(&line.id, line.seq) {
+            if is_extra(&line.id, line.seq) {
+                let key = line.key;
+                match outcome {
+                    Some(outcome) => self
+                        .extra
+                        .insert(line.id.as_ref().into(), Entry { key, outcome }),
+                    None => self.extra.remove(line.id.as_ref()),
+                };
+            }
             self.ids.record(&line.id, line.key, outcome);
             // A list whose order changed: the older line of this id stood where its number says.
             if let (Some(number), Some(lines)) = (number(&line.id), &mut self.lines)
@@ -177,6 +147,12 @@ impl<T> Replay<T> {
         item: T,
         out: &mut Vec<Verdict<T>>,
     ) -> io::Result<()> {
+        if !self.begun {
+            self.begun = true;
+            for entry in self.extra.values() {
+                remember(&mut self.moved, *entry);
+            }
+        }
         match id {
             Id::Own(id) => self.offer_id(seq, id, key, item, out),
             Id::Line => self.offer_line(seq, key, item, out),
@@ -189,8 +165,7 @@ impl<T> Replay<T> {
             return Ok(());
         }
         self.list_was_edited()?;
-        self.decide_held(out);
-        Ok(())
+        self.decide_held(out)
     }
 
     fn offer_id(
@@ -266,25 +241,24 @@ impl<T> Replay<T> {
             }
         }
         let Some(lines) = self.lines.as_mut().filter(|_| self.positional) else {
-            self.by_content(key, item, out);
-            return Ok(());
+            return self.by_content(seq, key, item, out);
         };
         let nothing_left = seq >= lines.last();
         match lines.get(seq)? {
             // After an edit, what is held back may have settled further down: then the position proves nothing.
             Some(entry) if entry.key == key && (self.held.is_empty() || self.moved.is_empty()) => {
-                self.decide_held(out);
+                self.decide_held(out)?;
                 self.skip_or_run(self.redo.has(entry.outcome), entry.outcome, item, out);
             }
             Some(_) => {
                 self.held.push((seq, key, item));
                 self.list_was_edited()?;
-                self.decide_held(out);
+                self.decide_held(out)?;
             }
             None => {
                 self.held.push((seq, key, item));
                 if nothing_left {
-                    self.decide_held(out);
+                    self.decide_held(out)?;
                 }
             }
         }
@@ -306,22 +280,45 @@ impl<T> Replay<T> {
         Ok(())
     }
 
-    fn decide_held(&mut self, out: &mut Vec<Verdict<T>>) {
-        for (_, key, item) in std::mem::take(&mut self.held) {
-            self.by_content(key, item, out);
+    fn decide_held(&mut self, out: &mut Vec<Verdict<T>>) -> io::Result<()> {
+        for (seq, key, item) in std::mem::take(&mut self.held) {
+            self.by_content(seq, key, item, out)?;
         }
+        Ok(())
     }
 
-    fn by_content(&mut self, key: Key, item: T, out: &mut Vec<Verdict<T>>) {
+    fn by_content(
+        &mut self,
+        seq: u64,
+        key: Key,
+        item: T,
+        out: &mut Vec<Verdict<T>>,
+    ) -> io::Result<()> {
         let outcome = self.moved.get_mut(&key).and_then(|counts| {
             let at = counts.iter().position(|&count| count > 0)?;
             counts[at] -= 1;
             Some(OutcomeKind::ALL[at])
         });
-        match outcome {
-            Some(outcome) => self.skip_or_run(self.redo.has(outcome), outcome, item, out),
-            None => out.push(Verdict::Run(item)),
+        if let Some(outcome) = outcome {
+            self.skip_or_run(self.redo.has(outcome), outcome, item, out);
+            return Ok(());
         }
+        let here = match &mut self.lines {
+            Some(lines) => lines.get(seq)?,
+            None => None,
+        };
+        out.push(match here.is_some_and(|entry| entry.key == key) {
+            // Under its number it would be taken for that one again, and run on every resume.
+            true => Verdict::RunAs(item, self.extra_id(seq)),
+            false => Verdict::Run(item),
+        });
+        Ok(())
+    }
+
+    fn extra_id(&self, seq: u64) -> String {
+        let mut ids = (2..).map(|nth: u64| format!("{seq}#{nth}"));
+        ids.find(|id| !self.extra.contains_key(id.as_str()))
+            .unwrap_or_default()
     }
 
     fn skip_or_run(
@@ -366,6 +363,12 @@ pub(crate) fn is_number(id: &str, number: u64) -> bool {
             return id.as_bytes() == &text[at..];
         }
     }
+}
+
+/// Whether `id` is one that [`Verdict::RunAs`] gives to line `seq`.
+fn is_extra(id: &str, seq: u64) -> bool {
+    id.split_once('#')
+        .is_some_and(|(line, nth)| is_number(line, seq) && number(nth).is_some())
 }
 
 /// A growing set of numbers, a bit each.

@@ -2,6 +2,8 @@ use std::env::temp_dir;
 
 use super::*;
 
+mod again;
+
 type Items = Vec<Verdict<String>>;
 
 /// A ledger that holds these lines: (line number, content, outcome or `None` for an interrupted one).
@@ -47,7 +49,7 @@ fn match_list(replay: &mut Replay<String>, list: &[&str]) -> Vec<String> {
     replay.end(&mut out).unwrap();
     out.into_iter()
         .map(|verdict| match verdict {
-            Verdict::Run(item) => item,
+            Verdict::Run(item) | Verdict::RunAs(item, _) => item,
             Verdict::Repeated(item, _) => format!("repeated {item}"),
         })
         .collect()

@@ -1,15 +1,23 @@
+#[cfg(all(feature = "signal", unix))]
+mod ctrl_c;
+#[cfg(feature = "signal")]
+mod example;
+mod stream;
+mod token;
+mod tree;
+
 use std::future::{Future, pending, ready};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Barrier};
 use std::task::Poll;
 use std::thread;
 use std::time::Duration;
 
-use settled::{AbortController, AbortSignal, Reason, ReasonKind};
+use settled::{AbortController, AbortSignal, Context, Grace, Outcome, Reason, ReasonKind};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, advance, sleep};
 
-use crate::steps::{Alive, Watch, poll_once, rng, sweep};
+use crate::steps::{Alive, Watch, poll_once, probe, rng, sweep};
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -378,4 +386,148 @@ async fn the_latest_waker_is_woken() {
     assert_eq!((first.woken(), second.woken()), (0, 1));
     fn named(_: impl Future<Output = Reason>) {}
     named(controller.signal().aborted());
+}
+
+#[tokio::test]
+async fn an_abort_is_nothing_and_an_error_is_an_error() {
+    let controller = AbortController::new();
+    let signal = controller.signal();
+    assert_eq!(
+        signal
+            .run(ready(Ok::<_, &str>(7)))
+            .or_none_if_aborted()
+            .await,
+        Ok(Some(7))
+    );
+    let failed = signal.run(ready(Err::<(), _>("no route")));
+    assert_eq!(failed.or_none_if_aborted().await, Err("no route"));
+    assert!(
+        signal
+            .run(ready(Ok::<_, &str>(7)))
+            .settle()
+            .await
+            .is_fulfilled()
+    );
+    assert!(
+        signal
+            .run(ready(Err::<(), _>("no route")))
+            .settle()
+            .await
+            .is_rejected()
+    );
+    controller.abort("enough");
+    let aborted = || signal.run(pending::<Result<(), &str>>());
+    assert_eq!(aborted().or_none_if_aborted().await, Ok(None));
+    let Outcome::Cancelled(reason) = aborted().settle().await else {
+        panic!("it settled otherwise");
+    };
+    assert_eq!(reason.text(), Some("enough"));
+}
+
+/// Once aborted, every later await under the signal fails again, and fails with the same reason; a shield is a signal of one's own.
+#[tokio::test]
+async fn an_abort_is_a_level_and_no_edge() {
+    let controller = AbortController::new();
+    let signal = controller.signal();
+    controller.abort("enough");
+    for _ in 0..3 {
+        assert_eq!(
+            signal.run(pending::<()>()).await.unwrap_err().text(),
+            Some("enough")
+        );
+        assert_eq!(signal.aborted().await.text(), Some("enough"));
+    }
+    let own = AbortController::new();
+    let shielded = Context::default().within(own.signal().run(async {
+        assert!(!AbortSignal::current().is_aborted());
+        tokio::task::yield_now().await;
+        7
+    }));
+    assert_eq!(shielded.await, Ok(7));
+}
+
+/// After the work has settled, and after the first abort, an abort changes nothing.
+#[tokio::test]
+async fn an_abort_after_the_end_is_nothing() {
+    let controller = AbortController::new();
+    let watch = Watch::default();
+    let mut run = Box::pin(controller.signal().run(async {
+        tokio::task::yield_now().await;
+        7
+    }));
+    assert!(watch.poll(run.as_mut()).is_pending());
+    assert_eq!(watch.poll(run.as_mut()), Poll::Ready(Ok(7)));
+    drop(run);
+    tokio::task::yield_now().await;
+    let woken = watch.woken();
+    assert!(controller.abort("late"));
+    assert!(!controller.abort("later"));
+    assert_eq!((watch.woken(), watch.kept()), (woken, 0));
+}
+
+/// After an abort nothing is left pending that listens, whatever it is.
+#[tokio::test(start_paused = true)]
+async fn after_an_abort_every_handle_settles() {
+    let controller = AbortController::new();
+    let signal = controller.signal();
+    let several = AbortSignal::any([AbortController::new().signal(), signal.clone()]);
+    let never = || pending::<Result<(), ()>>();
+    let mut handles: Vec<Pin<Box<dyn Future<Output = bool>>>> = Vec::new();
+    for signal in [signal.clone(), signal.child().signal(), several] {
+        let each = signal.clone();
+        handles.push(Box::pin(
+            async move { each.aborted().await.text().is_some() },
+        ));
+        let run = signal.run(pending::<()>());
+        handles.push(Box::pin(async move { run.await.is_err() }));
+        let run = signal.run(never());
+        handles.push(Box::pin(async move { run.settle().await.is_cancelled() }));
+        let run = signal.run(never());
+        handles.push(Box::pin(async move {
+            run.or_none_if_aborted().await == Ok(None)
+        }));
+        let mut stream = signal.stream(futures_util::stream::pending::<()>());
+        handles.push(Box::pin(async move {
+            futures_util::StreamExt::next(&mut stream)
+                .await
+                .unwrap()
+                .is_err()
+        }));
+        let work = Grace::new(Duration::ZERO).run(&signal, |_stop| pending::<()>());
+        handles.push(Box::pin(async move { work.await.is_err() }));
+        let token = signal.to_token();
+        handles.push(Box::pin(async move {
+            token.cancelled().await;
+            true
+        }));
+    }
+    for handle in &mut handles {
+        assert!(poll_once(Pin::new(handle)).await.is_pending());
+    }
+    tokio::task::yield_now().await;
+    controller.abort("enough");
+    // The one token that a task feeds is there a turn later.
+    tokio::task::yield_now().await;
+    assert_eq!(probe(handles), [true; 21]);
+}
+
+/// A wait that is dropped after any number of polls leaves no listener, whatever it listens to.
+#[tokio::test(start_paused = true)]
+async fn a_wait_dropped_at_any_step_leaves_no_listener() {
+    sweep(
+        || (AbortController::new(), Watch::default()),
+        async |(controller, watch): &(AbortController, Watch)| {
+            let timed = AbortSignal::timeout(4 * MS);
+            let any = AbortSignal::any([controller.signal(), timed]);
+            let mut aborted = pin!(any.child().signal().aborted());
+            std::future::poll_fn(|cx| {
+                cx.waker().wake_by_ref();
+                watch.poll(aborted.as_mut())
+            })
+            .await
+        },
+        async |_, _| advance(MS).await,
+        async |(_, watch), polls| assert_eq!(watch.kept(), 0, "after {polls} polls"),
+    )
+    .await;
 }

@@ -55,6 +55,10 @@ fn send_sync_unpin() {
         Aborted: YES, YES, NO;
         Run<Ready>: YES, YES, NO;
         Run<Local>: NO, NO, NO;
+        RunStream<Ready>: YES, YES, YES;
+        RunStream<Local>: NO, NO, YES;
+        RunStream<Pinned>: YES, YES, NO;
+        Grace: YES, YES, YES;
         Reason: YES, YES, YES;
         ReasonKind: YES, YES, YES;
         Outcome<(), ()>: YES, YES, YES;
@@ -68,7 +72,14 @@ fn send_sync_unpin() {
         Settle<Pinned>: YES, YES, NO;
         Timeout<Ready>: YES, YES, NO;
         Timeout<Local>: NO, NO, NO;
+        TimeoutStream<Ready>: YES, YES, YES;
+        TimeoutStream<Local>: NO, NO, YES;
+        TimeoutStream<Pinned>: YES, YES, NO;
         TimeoutError: YES, YES, YES;
+        Context: YES, YES, YES;
+        InContext<Ready>: YES, YES, YES;
+        InContext<Local>: NO, NO, YES;
+        InContext<Pinned>: YES, YES, NO;
         Backoff: YES, YES, YES;
         Delays: YES, YES, YES;
         Jitter: YES, YES, YES;
@@ -105,5 +116,13 @@ fn async_functions_can_be_sent() {
     )));
     drop(send(Semaphore::new(1).with(async {})));
     drop(send(Scope::new().join()));
+    let (controller, second) = (AbortController::new(), std::time::Duration::from_secs(1));
+    let ready = || std::future::ready(Ok::<(), ()>(()));
+    drop(send(controller.signal().run(ready()).settle()));
+    drop(send(controller.signal().run(ready()).or_none_if_aborted()));
+    drop(send(timeout(second, ready()).settle()));
+    drop(send(
+        Grace::new(second).run(&controller.signal(), |_stop| ready()),
+    ));
     drop(send(drained()));
 }

@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Waker};
 
 use loom::future::block_on;
 use loom::thread;
-use settled::{AcquireError, Semaphore};
+use settled::{AbortController, AbortSignal, AcquireError, Scope, Semaphore};
 
 /// Runs the model, and fails if it did not run through at least `least` interleavings: a model of one thread proves nothing.
 ///
@@ -209,5 +209,181 @@ fn the_fast_way_does_not_go_past_the_line() {
             "the two are spoken for, before and after they came back"
         );
         assert!(poll_once(heavy.as_mut()).is_ready());
+    });
+}
+
+/// How often the hook heard of a task of this name, since somebody asked last.
+fn told(name: &str) -> usize {
+    use std::collections::HashMap;
+    use std::sync::{Mutex, OnceLock};
+    static TOLD: OnceLock<Mutex<HashMap<String, usize>>> = OnceLock::new();
+    let told = TOLD.get_or_init(|| {
+        settled::on_unhandled(|failure| {
+            let name = failure.name().unwrap_or_default().to_owned();
+            *TOLD.get().unwrap().lock().unwrap().entry(name).or_default() += 1;
+        });
+        Mutex::default()
+    });
+    told.lock().unwrap().remove(name).unwrap_or(0)
+}
+
+/// The end of a failed task against the drop of its handle: told once, whoever is the last.
+#[test]
+fn a_failure_is_told_once() {
+    told("");
+    model(2, 4, || {
+        let scope = Scope::new();
+        let (handle, task) = scope
+            .named("once")
+            .unspawned(async { Err::<(), _>("no such file") });
+        let task = thread::spawn(move || block_on(task.unwrap()));
+        drop(handle);
+        task.join().unwrap();
+        assert_eq!(told("once"), 1);
+        block_on(scope.join());
+    });
+}
+
+/// The end of a task against whoever waits for its handle: no wake-up is lost, and the join sees it gone.
+#[test]
+fn a_handle_hears_of_the_end() {
+    model(2, 10, || {
+        let scope = Scope::new();
+        let (handle, task) = scope.spawner().unspawned(async { Ok::<_, ()>(7) });
+        let task = thread::spawn(move || block_on(task.unwrap()));
+        assert_eq!(block_on(handle).fulfilled(), Some(7));
+        block_on(scope.join());
+        task.join().unwrap();
+    });
+}
+
+/// The end of the last task against the drop of its scope: the root gets it or it does not, and either way it is gone at last.
+#[test]
+fn a_scope_that_is_dropped_finds_a_host_or_needs_none() {
+    model(2, 10, || {
+        let scope = Scope::new();
+        let (handle, task) = scope.spawner().unspawned(async { Ok::<_, ()>(7) });
+        let task = thread::spawn(move || block_on(task.unwrap()));
+        drop(scope);
+        block_on(settled::drained());
+        assert_eq!(settled::running(), 0);
+        assert!(handle.is_finished());
+        task.join().unwrap();
+    });
+}
+
+/// The same inside of another scope, whose join waits for it, while that itself is joined.
+#[test]
+fn a_scope_below_is_waited_for() {
+    model(2, 10, || {
+        let outer = Scope::new();
+        let (made, mut maker) = outer
+            .spawner()
+            .unspawned(async { Ok::<_, ()>(Scope::new()) });
+        assert!(poll_once(pin!(maker.take().unwrap())).is_ready());
+        let inner = block_on(made).fulfilled().unwrap();
+        let (handle, task) = inner.spawner().unspawned(async { Ok::<_, ()>(7) });
+        let task = thread::spawn(move || block_on(task.unwrap()));
+        drop(inner);
+        block_on(outer.join());
+        assert!(handle.is_finished());
+        assert_eq!(settled::running(), 0);
+        task.join().unwrap();
+    });
+}
+
+/// A scope that ends while a scope below it looks for a host: that finds another one, and nobody is lost.
+#[test]
+fn a_host_that_ends_takes_nobody_in() {
+    model(3, 100, || {
+        let outer = Scope::new();
+        let (made, mut maker) = outer
+            .spawner()
+            .unspawned(async { Ok::<_, ()>(Scope::new()) });
+        assert!(poll_once(pin!(maker.take().unwrap())).is_ready());
+        let inner = block_on(made).fulfilled().unwrap();
+        let (handle, task) = inner.spawner().unspawned(async { Ok::<_, ()>(7) });
+        let task = thread::spawn(move || block_on(task.unwrap()));
+        let joiner = thread::spawn(move || block_on(outer.join()));
+        drop(inner);
+        joiner.join().unwrap();
+        block_on(settled::drained());
+        assert!(handle.is_finished());
+        task.join().unwrap();
+    });
+}
+
+/// A detached scope against the end of its last task.
+#[test]
+fn a_detached_scope_is_the_roots_until_it_is_quiet() {
+    model(2, 10, || {
+        let scope = Scope::new();
+        let (handle, task) = scope.spawner().unspawned(async { Ok::<_, ()>(7) });
+        let task = thread::spawn(move || block_on(task.unwrap()));
+        scope.detach();
+        block_on(settled::drained());
+        assert!(handle.is_finished());
+        task.join().unwrap();
+    });
+}
+
+/// A look remembers that nothing had fired; whoever has seen an abort above sees it below all the same, at once.
+#[test]
+fn an_abort_is_seen_below_by_whoever_saw_it_above() {
+    model(2, 20, || {
+        let controller = AbortController::new();
+        let below = controller.signal().child().signal();
+        assert!(!below.is_aborted(), "remembered from here on");
+        let (above, deep) = (controller.signal(), below.child().signal());
+        let looker = thread::spawn(move || {
+            let seen = [above.is_aborted(), below.is_aborted(), deep.is_aborted()];
+            assert!(seen.is_sorted(), "{seen:?}");
+            below
+        });
+        controller.abort("enough");
+        assert!(looker.join().unwrap().is_aborted());
+    });
+}
+
+/// The same while something else is aborted: what is remembered at a wrong moment would stay for ever.
+#[test]
+fn two_aborts_at_once_are_both_seen() {
+    model(3, 1000, || {
+        let (one, other) = (AbortController::new(), AbortController::new());
+        let below = one.signal().child().signal();
+        let looker = {
+            let (above, below) = (one.signal(), below.clone());
+            thread::spawn(move || {
+                let seen = [above.is_aborted(), below.is_aborted()];
+                assert!(seen.is_sorted(), "{seen:?}");
+            })
+        };
+        let second = thread::spawn(move || assert!(other.abort("other")));
+        assert!(one.abort("one"));
+        assert!(below.is_aborted());
+        looker.join().unwrap();
+        second.join().unwrap();
+        assert_eq!(below.reason().unwrap().text(), Some("one"));
+    });
+}
+
+/// Of two aborts of one tree, one is first, and all of the tree has its reason.
+#[test]
+fn of_two_aborts_one_is_first() {
+    model(2, 20, || {
+        let controller = AbortController::new();
+        let child = controller.signal().child();
+        let both = AbortSignal::any([child.signal(), controller.signal()]);
+        let other = {
+            let controller = controller.clone();
+            thread::spawn(move || controller.abort("other"))
+        };
+        let first = controller.abort("one");
+        assert_ne!(first, other.join().unwrap());
+        let expected = Some(if first { "one" } else { "other" });
+        for signal in [controller.signal(), child.signal(), both] {
+            assert_eq!(signal.reason().unwrap().text(), expected);
+        }
+        assert!(!child.abort("too late"));
     });
 }

@@ -8,7 +8,11 @@ mod auto_traits;
 #[cfg(not(loom))]
 mod backoff;
 #[cfg(not(loom))]
+mod context;
+#[cfg(not(loom))]
 mod gcra;
+#[cfg(not(loom))]
+mod grace;
 #[cfg(loom)]
 mod loom;
 #[cfg(not(loom))]
@@ -27,3 +31,5 @@ mod semaphore;
 mod steps;
 #[cfg(not(loom))]
 mod timeout;
+#[cfg(not(loom))]
+mod unhandled;

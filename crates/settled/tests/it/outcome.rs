@@ -219,3 +219,29 @@ async fn dropped_at_any_step_it_drops_the_future() {
     .await;
     assert_eq!(polls, 4);
 }
+
+#[test]
+fn nothing_if_it_was_aborted_and_every_other_failure_as_it_is() {
+    type Is = Outcome<u8, &'static str>;
+    assert!(matches!(Is::Fulfilled(7).or_none_if_aborted(), Ok(Some(7))));
+    for kind in [
+        ReasonKind::Aborted,
+        ReasonKind::Timeout,
+        ReasonKind::Dropped,
+    ] {
+        let cancelled = Is::Cancelled(Reason::new(kind)).or_none_if_aborted();
+        assert!(matches!(cancelled, Ok(None)));
+    }
+    assert!(matches!(
+        Is::Rejected("no").or_none_if_aborted(),
+        Err(Failed::Rejected("no"))
+    ));
+    assert!(matches!(
+        Is::TimedOut.or_none_if_aborted(),
+        Err(Failed::TimedOut)
+    ));
+    assert!(matches!(
+        Is::Abandoned.or_none_if_aborted(),
+        Err(Failed::Abandoned)
+    ));
+}

@@ -1,3 +1,9 @@
+mod context;
+mod ending;
+mod model;
+mod nesting;
+mod starting;
+
 use std::future::{pending, ready};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -10,15 +16,17 @@ use tokio::time::{Instant, advance, sleep};
 
 use crate::steps::{Alive, DropBomb, poll_once, probe, sweep};
 
-type Never = Result<(), ()>;
+pub(crate) type Never = Result<(), ()>;
+/// A task that starts others like itself.
+pub(crate) type Recursive = std::pin::Pin<Box<dyn Future<Output = Never> + Send>>;
 
-const MS: Duration = Duration::from_millis(1);
+pub(crate) const MS: Duration = Duration::from_millis(1);
 
-fn runtime() -> Runtime {
+pub(crate) fn runtime() -> Runtime {
     Builder::new_current_thread().enable_time().build().unwrap()
 }
 
-fn why<T: std::fmt::Debug>(outcome: Outcome<T, ()>) -> Reason {
+pub(crate) fn why<T: std::fmt::Debug>(outcome: Outcome<T, ()>) -> Reason {
     match outcome {
         Outcome::Cancelled(reason) => reason,
         other => panic!("it settled as {other:?}"),
@@ -26,12 +34,12 @@ fn why<T: std::fmt::Debug>(outcome: Outcome<T, ()>) -> Reason {
 }
 
 /// The body of a task that must never be started.
-async fn polled() -> Never {
+pub(crate) async fn polled() -> Never {
     unreachable!("it was polled")
 }
 
 /// The join as an outcome, so that its panic can be looked at.
-async fn join(scope: Scope) -> Outcome<(), ()> {
+pub(crate) async fn join(scope: Scope) -> Outcome<(), ()> {
     settle(async {
         scope.join().await;
         Ok(())

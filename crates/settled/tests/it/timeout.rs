@@ -1,13 +1,18 @@
+mod stream;
+
+use std::cmp::Ordering;
 use std::future::{Future, pending, ready};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use settled::{Reason, ReasonKind, deadline, timeout};
+use settled::{
+    AbortController, Outcome, OutcomeKind, Reason, ReasonKind, deadline, settle, timeout,
+};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, advance, sleep};
 
-use crate::steps::{Alive, poll_once, sweep};
+use crate::steps::{Alive, Watch, poll_once, probe, rng, sweep};
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -168,4 +173,142 @@ async fn dropped_at_any_step_it_drops_the_future() {
     )
     .await;
     assert_eq!(polls, 11);
+}
+
+#[tokio::test(start_paused = true)]
+async fn settled_it_is_one_outcome() {
+    let work = async |result: Result<u8, &'static str>| {
+        sleep(MS).await;
+        result
+    };
+    for (limited, kind) in [
+        (timeout(10 * MS, work(Ok(7))), OutcomeKind::Fulfilled),
+        (timeout(10 * MS, work(Err("no"))), OutcomeKind::Rejected),
+        (timeout(Duration::ZERO, work(Ok(7))), OutcomeKind::TimedOut),
+        (
+            deadline(Instant::now() - MS, work(Ok(7))),
+            OutcomeKind::TimedOut,
+        ),
+    ] {
+        assert_eq!(limited.settle().await.kind(), kind);
+    }
+}
+
+/// On every way out (a value, the end of the time, a drop) the timer is gone: no waker is kept anywhere.
+#[tokio::test(start_paused = true)]
+async fn no_timer_is_left_behind() {
+    for way in ["a value", "a drop", "its end"] {
+        let watch = Watch::default();
+        let mut limited = Box::pin(timeout(10 * MS, async {
+            sleep(5 * MS).await;
+            pending_unless(way == "a value").await;
+        }));
+        assert!(watch.poll(limited.as_mut()).is_pending());
+        assert!(watch.kept() > 0);
+        match way {
+            "a drop" => {}
+            "a value" => {
+                advance(5 * MS).await;
+                assert_eq!(watch.poll(limited.as_mut()), Poll::Ready(Ok(())));
+            }
+            _ => {
+                advance(11 * MS).await;
+                assert!(watch.poll(limited.as_mut()).is_ready());
+            }
+        }
+        drop(limited);
+        assert_eq!(watch.kept(), 0, "{way}");
+    }
+}
+
+async fn pending_unless(done: bool) {
+    if !done {
+        pending::<()>().await;
+    }
+}
+
+/// A time limit and an abort are told apart, and each keeps its reason.
+#[tokio::test(start_paused = true)]
+async fn a_timeout_is_no_abort() {
+    let signal = AbortController::new().signal();
+    let outcome = settle(async {
+        let limited = timeout(MS, signal.run(pending::<()>()));
+        limited.await.map(drop)
+    });
+    assert!(matches!(outcome.await, Outcome::Rejected(error) if error.limit() == Some(MS)));
+    let controller = AbortController::new();
+    controller.abort(ReasonKind::Interrupted);
+    let aborted = controller.signal().run(timeout(MS, pending::<()>())).await;
+    assert_eq!(aborted.unwrap_err().kind(), ReasonKind::Interrupted);
+}
+
+/// When the time is up nothing is left pending that has a limit, whatever it is.
+#[tokio::test(start_paused = true)]
+async fn after_its_time_every_handle_settles() {
+    let at = Instant::now() + 10 * MS;
+    let never = pending::<Result<(), ()>>;
+    let mut handles: Vec<Pin<Box<dyn Future<Output = bool>>>> = Vec::new();
+    for limited in [timeout(10 * MS, never()), deadline(at, never())] {
+        handles.push(Box::pin(async move { limited.await.is_err() }));
+    }
+    for limited in [timeout(10 * MS, never()), deadline(at, never())] {
+        handles.push(Box::pin(
+            async move { limited.settle().await.is_timed_out() },
+        ));
+    }
+    let bodies = [
+        settled::timeout_stream(10 * MS, futures_util::stream::pending::<()>()),
+        settled::deadline_stream(at, futures_util::stream::pending::<()>()),
+    ];
+    for mut body in bodies {
+        let next = async move { futures_util::StreamExt::next(&mut body).await };
+        handles.push(Box::pin(async move { next.await.unwrap().is_err() }));
+    }
+    for handle in &mut handles {
+        assert!(poll_once(Pin::new(handle)).await.is_pending());
+    }
+    advance(10 * MS).await;
+    assert_eq!(probe(handles), [true; 6]);
+}
+
+/// Limits of a random length around work of a random length, on the clock and past it: what ends by its limit is a value, and nothing
+/// else is.
+#[tokio::test(start_paused = true)]
+async fn at_random_it_is_late_when_it_is_late() {
+    let mut rng = rng();
+    for _ in 0..300 {
+        let start = Instant::now();
+        let limits: Vec<_> = (0..rng.usize(1..4)).map(|_| rng.u32(0..20)).collect();
+        let takes = rng.u32(0..20);
+        let mut work: Pin<Box<dyn Future<Output = Result<(), ()>>>> = Box::pin(async move {
+            if takes > 0 {
+                sleep(takes * MS).await;
+            }
+            Ok(())
+        });
+        for limit in &limits {
+            work = match rng.bool() {
+                true => {
+                    Box::pin(async move { timeout(*limit * MS, work).await.unwrap_or(Err(())) })
+                }
+                false => {
+                    let limited = deadline(start + *limit * MS, work);
+                    Box::pin(async move { limited.await.unwrap_or(Err(())) })
+                }
+            };
+        }
+        let shortest = limits.iter().min().copied().unwrap();
+        let ended = work.await;
+        assert_eq!(
+            start.elapsed(),
+            MS * takes.min(shortest),
+            "{limits:?}, {takes}"
+        );
+        match takes.cmp(&shortest) {
+            Ordering::Less => assert_eq!(ended, Ok(()), "{limits:?}, {takes}"),
+            Ordering::Greater => assert_eq!(ended, Err(()), "{limits:?}, {takes}"),
+            // Which of the two timers the runtime looks at first decides at the very instant.
+            Ordering::Equal => {}
+        }
+    }
 }

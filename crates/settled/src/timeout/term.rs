@@ -1,0 +1,123 @@
+//! One limit, and what is left of it.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use pin_project_lite::pin_project;
+use tokio::time::{Instant, Sleep};
+
+use super::TimeoutError;
+use super::current::Within;
+
+/// As it was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Limit {
+    After(Duration),
+    At(Instant),
+}
+
+/// When the time is up.
+#[derive(Clone, Copy, Debug)]
+enum End {
+    /// Not known before the first poll.
+    After(Duration),
+    At(Instant),
+    /// Past what the clock can say.
+    Never,
+}
+
+pin_project! {
+    pub(super) struct Term {
+        limit: Limit,
+        end: End,
+        #[pin]
+        timer: Option<Sleep>,
+    }
+}
+
+impl Term {
+    pub(super) fn after(limit: Duration) -> Self {
+        Self {
+            limit: Limit::After(limit),
+            end: End::After(limit),
+            timer: None,
+        }
+    }
+
+    pub(super) fn at(at: Instant) -> Self {
+        Self {
+            limit: Limit::At(at),
+            end: End::At(at),
+            timer: None,
+        }
+    }
+
+    pub(super) fn limit(&self) -> Limit {
+        self.limit
+    }
+
+    /// Polls by `poll`, within the limit. `poll` is not called once the time is up.
+    #[inline]
+    pub(super) fn poll<R>(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        poll: impl FnOnce(&mut Context<'_>) -> Poll<R>,
+    ) -> Poll<Result<R, TimeoutError>> {
+        let this = self.project();
+        let late = TimeoutError { limit: *this.limit };
+        let now = match *this.end {
+            End::At(at) => {
+                let now = Instant::now();
+                if now > at {
+                    return Poll::Ready(Err(late));
+                }
+                let _within = Within::at(at);
+                if let Poll::Ready(value) = poll(cx) {
+                    return Poll::Ready(Ok(value));
+                }
+                now
+            }
+            End::After(limit) => {
+                let within = Within::begun(limit);
+                if let Poll::Ready(value) = poll(cx) {
+                    return Poll::Ready(Ok(value));
+                }
+                let now = within.asked().unwrap_or_else(Instant::now);
+                *this.end = End::of(limit, now);
+                now
+            }
+            End::Never => return poll(cx).map(Ok),
+        };
+        match *this.end {
+            End::At(at) if now < at => poll_timer(this.timer, at, cx).map(|()| Err(late)),
+            End::At(_) => Poll::Ready(Err(late)),
+            End::After(_) | End::Never => Poll::Pending,
+        }
+    }
+
+    /// The time runs from now at the latest.
+    pub(super) fn begin(self: Pin<&mut Self>) {
+        let end = self.project().end;
+        if let End::After(limit) = *end {
+            *end = End::of(limit, Instant::now());
+        }
+    }
+}
+
+impl End {
+    /// Of a limit that began `at` this time: when somebody inside asked how much there is, or else at the end of the first poll.
+    fn of(limit: Duration, at: Instant) -> Self {
+        at.checked_add(limit).map_or(Self::Never, Self::At)
+    }
+}
+
+/// Makes the timer only now that somebody has to wait.
+fn poll_timer(mut timer: Pin<&mut Option<Sleep>>, at: Instant, cx: &mut Context<'_>) -> Poll<()> {
+    if timer.is_none() {
+        timer.set(Some(tokio::time::sleep_until(at)));
+    }
+    timer
+        .as_pin_mut()
+        .map_or(Poll::Pending, |timer| timer.poll(cx))
+}
