@@ -37,6 +37,18 @@ pub enum Iter {}
 #[derive(Debug)]
 pub enum Tuple {}
 
+/// These futures have no name that is worth saying.
+macro_rules! unnamed {
+    ($($Future:ident<$($T:ident),+>),+) => {
+        $(impl<$($T),+> std::fmt::Debug for $Future<$($T),+> {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.debug_struct(stringify!($Future)).finish_non_exhaustive()
+            }
+        })+
+    };
+}
+use unnamed;
+
 /// Drops the losers. A destructor that panics does not keep the others from being dropped.
 fn let_go<F>(crew: &mut Crew<F>) {
     if let Some(payload) = crew.clear() {

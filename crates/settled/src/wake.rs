@@ -7,8 +7,8 @@
 //! # Safety
 //! A child's waker is one pointer into its block: the block's address plus the child's place in it.
 //!
-//! 1. A block is 64 bytes long and aligned to 64. So `base + place` (place < 64) stays inside of the block, and clearing the lowest six
-//!    bits of the address gives the block back. The pointer is made from one to the whole block and keeps its provenance.
+//! 1. A block is 64 bytes long and aligned to 64 (or to more than it has bits). So `base + place` (place < 64) stays inside of the block,
+//!    and clearing the lowest six bits of the address gives the block back. The pointer is made from one to the whole block and keeps its provenance.
 //! 2. Blocks belong to a `Parent`, which is in an `Arc`. A block's `parent` is the pointer that `Arc::as_ptr` gives. It is
 //!    written once, before any waker is made, and read only through wakers.
 //! 3. A `Waker` that may be kept owns one strong count of that `Arc`: `clone` adds it, `drop` and `wake` take it away. The one that is
@@ -23,7 +23,11 @@ use std::task::{Context, RawWaker, RawWakerVTable, Waker};
 
 use crate::sync::{AtomicU64, Lock, Ordering};
 
+/// How many bits of a word are in use. The models get by with few, so that some children fill several groups.
+#[cfg(not(loom))]
 const BITS: usize = 64;
+#[cfg(loom)]
+const BITS: usize = 2;
 
 /// The bits of a number of children, and how far the parent has looked through them.
 pub(crate) struct WakeSet {
@@ -74,9 +78,8 @@ unsafe impl Send for Block {}
 // SAFETY: see 4 above.
 unsafe impl Sync for Block {}
 
-#[cfg(not(loom))]
-const _: () = assert!(size_of::<Block>() == BITS);
-const _: () = assert!(align_of::<Block>() == BITS);
+const _: () = assert!(size_of::<Block>() >= BITS);
+const _: () = assert!(align_of::<Block>() >= BITS);
 
 impl WakeSet {
     /// Bits for `children` children, all of which are to be polled in the first pass.
@@ -116,13 +119,14 @@ impl WakeSet {
     /// A poll of the parent begins: from now on it is `cx` that is woken.
     pub(crate) fn begin(&mut self, cx: &Context<'_>) {
         self.fresh = self.next_group == 0;
-        let mut waker = self.parent.waker.lock();
-        if waker.as_ref().is_some_and(|old| old.will_wake(cx.waker())) {
+        let same = |old: &Waker| old.will_wake(cx.waker());
+        if self.parent.waker.lock().as_ref().is_some_and(same) {
             return;
         }
-        let old = waker.replace(cx.waker().clone());
-        drop(waker);
-        // Outside of the lock: a waker's destructor may do anything.
+        // Both outside of the lock: a waker's `clone` and its destructor may do anything, and also wake a child. Who is woken in
+        // between wakes the task of the poll before; this poll finds the bit.
+        let new = cx.waker().clone();
+        let old = self.parent.waker.lock().replace(new);
         drop(old);
     }
 
@@ -173,11 +177,19 @@ impl WakeSet {
     }
 }
 
+/// Wakers of children that somebody kept wake nobody any more, and keep no task.
+impl Drop for WakeSet {
+    fn drop(&mut self) {
+        let waker = self.parent.waker.lock().take();
+        drop(waker);
+    }
+}
+
 /// The lowest `count` bits, or all of them.
 fn ones(count: usize) -> u64 {
     match count {
         0..BITS => (1 << count) - 1,
-        _ => u64::MAX,
+        _ => u64::MAX >> (u64::BITS as usize - BITS),
     }
 }
 
@@ -217,11 +229,13 @@ unsafe fn clone(data: *const ()) -> RawWaker {
 }
 
 unsafe fn wake(data: *const ()) {
-    // SAFETY: this waker is given away, and its count is still there during the first call; the second lets it go.
-    unsafe {
-        wake_by_ref(data);
-        drop_waker(data);
-    }
+    // SAFETY: called by a waker, whose set is there (3).
+    let parent = unsafe { child(data) }.0.parent;
+    // SAFETY: it came from an `Arc`, and this is the count of the waker, which is given away (2, 3). It goes when the call below has
+    // returned, also by a panic of the parent's waker.
+    let _count = unsafe { Arc::from_raw(parent) };
+    // SAFETY: its count is still there.
+    unsafe { wake_by_ref(data) }
 }
 
 unsafe fn wake_by_ref(data: *const ()) {

@@ -1,11 +1,12 @@
 //! `cargo xtask test`: everything that has to pass, step by step, up to the first failure.
 //!
-//! The steps share one target folder and one set of flags, so that nothing is compiled twice; only the models, whose `--cfg` changes
-//! every crate, have a folder of their own inside it.
+//! The steps share one target folder and one set of flags, so that nothing is compiled twice; only the models and the sanitizer,
+//! whose flags change every crate, have folders of their own inside it.
 
 mod count;
 mod tools;
 
+use std::process::Command;
 use std::time::Instant;
 
 use crate::exec::{cargo, run_and_look, target_dir};
@@ -15,7 +16,7 @@ use count::Count;
 /// A step: what it is called, and what it does; it says what it came to.
 type Step = (&'static str, fn() -> Result<String, String>);
 
-const STEPS: [Step; 8] = [
+const STEPS: [Step; 9] = [
     ("format", format),
     ("tidy", tidy::run),
     ("lints", lints),
@@ -23,6 +24,7 @@ const STEPS: [Step; 8] = [
     ("tools", tools::install),
     ("tests", tests),
     ("models", models),
+    ("sanitizer", sanitizer),
     // The tests have just built the binary.
     ("commands", || {
         readme::run(&target_dir().join("debug/settled"))
@@ -92,7 +94,33 @@ fn models() -> Result<String, String> {
     counted(&mut command)
 }
 
-fn counted(command: &mut std::process::Command) -> Result<String, String> {
+/// The library's tests once more, under what sees each byte that is read or written where nothing is: for its unsafe code. The runtime of it
+/// comes with the toolchain, for one target; the flag is not stable yet, so that a stable compiler has to be told that it may.
+fn sanitizer() -> Result<String, String> {
+    const TARGET: &str = "x86_64-unknown-linux-gnu";
+    let libraries = Command::new("rustc")
+        .args(["--print", "target-libdir"])
+        .output()
+        .map_err(|error| format!("rustc: {error}"))?;
+    let libraries = String::from_utf8_lossy(&libraries.stdout);
+    let there = std::fs::read_dir(libraries.trim()).is_ok_and(|files| {
+        let mut names = files.flatten().map(|file| file.file_name());
+        names.any(|name| name.to_string_lossy().ends_with("_rt.asan.a"))
+    });
+    if !libraries.contains(TARGET) || !there {
+        return Ok(format!("left out: the toolchain has it for {TARGET} only"));
+    }
+    let test = ["test", "--package", "settled", "--target", TARGET];
+    let mut command = cargo(&test);
+    command.args(["--test", "it", "--", "--show-output"]);
+    command
+        .env("RUSTC_BOOTSTRAP", "1")
+        .env("RUSTFLAGS", "-Zsanitizer=address")
+        .env("CARGO_TARGET_DIR", target_dir().join("sanitizer"));
+    counted(&mut command)
+}
+
+fn counted(command: &mut Command) -> Result<String, String> {
     let mut count = Count::default();
     run_and_look(command, |line| count.look(line))?;
     count.verdict()

@@ -7,7 +7,11 @@ use super::tree::{File, Tree};
 const MACROS: [&str; 3] = ["todo", "unimplemented", "dbg"];
 
 /// The files that may say `unsafe`, each with what for.
-const UNSAFE: [(&str, &str); 11] = [
+const UNSAFE: [(&str, &str); 12] = [
+    (
+        "crates/settled/tests/it/combine/hostile.rs",
+        "wakers that panic",
+    ),
     ("crates/settled/src/slots.rs", "futures pinned in a box"),
     (
         "crates/settled/src/wake.rs",

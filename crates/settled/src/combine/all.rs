@@ -1,13 +1,15 @@
 //! [`all`]: every value, or the first error.
 
-use std::future::{Future, IntoFuture, poll_fn};
+use std::future::{Future, IntoFuture};
 use std::ops::ControlFlow;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use pin_project_lite::pin_project;
+
 use super::settlement::Settlement;
-use super::tuple::{Child, Stop, for_each_tuple, let_go};
-use super::{Iter, Tuple};
+use super::tuple::*;
+use super::{Iter, Tuple, unnamed};
 use crate::crew::{Crew, Turn};
 
 /// What [`all`] takes: an iterator of futures, or a tuple of them. Their outputs are [`Settlement`]s.
@@ -18,7 +20,9 @@ pub trait All<Kind> {
     type Failure;
 
     #[doc(hidden)]
-    fn all(self) -> impl Future<Output = Result<Self::Values, Self::Failure>>;
+    type Future: Future<Output = Result<Self::Values, Self::Failure>>;
+    #[doc(hidden)]
+    fn all(self) -> Self::Future;
 }
 
 /// Waits for all of them: gives every value, in the order of the input, or the first failure in time.
@@ -59,7 +63,7 @@ pub trait All<Kind> {
 /// assert_eq!(all(["tea", "beer"].map(price)).await, Err("no beer here".to_owned()));
 /// # });
 /// ```
-pub fn all<Kind, C: All<Kind>>(children: C) -> impl Future<Output = Result<C::Values, C::Failure>> {
+pub fn all<Kind, C: All<Kind>>(children: C) -> C::Future {
     children.all()
 }
 
@@ -71,8 +75,9 @@ where
 {
     type Values = Vec<S::Value>;
     type Failure = S::Failure;
+    type Future = AllOf<F::IntoFuture, S::Value>;
 
-    fn all(self) -> impl Future<Output = Result<Self::Values, Self::Failure>> {
+    fn all(self) -> Self::Future {
         let crew = Crew::new(self.into_iter().map(IntoFuture::into_future));
         AllOf {
             values: (0..crew.len()).map(|_| None).collect(),
@@ -81,7 +86,9 @@ where
     }
 }
 
-struct AllOf<F, T> {
+/// The future of [`all`] of an iterator.
+#[must_use = "futures do nothing unless polled"]
+pub struct AllOf<F, T> {
     crew: Crew<F>,
     values: Vec<Option<T>>,
 }
@@ -112,39 +119,61 @@ impl<F: Future<Output = S>, S: Settlement> Future for AllOf<F, S::Value> {
     }
 }
 
+pin_project! {
+    /// The future of [`all`] of a tuple.
+    #[must_use = "futures do nothing unless polled"]
+    pub struct AllOfTuple<C> {
+        #[pin]
+        children: C,
+    }
+}
+
+unnamed!(AllOf<F, T>, AllOfTuple<C>);
+
 macro_rules! all_of_tuple {
-    ($($F:ident $f:ident),+) => {
+    ($Of:ident $($F:ident $f:ident),+) => {
         impl<Failure, $($F,)+> All<Tuple> for ($($F,)+)
         where
             $($F: IntoFuture, $F::Output: Settlement<Failure = Failure>,)+
         {
             type Values = ($(<$F::Output as Settlement>::Value,)+);
             type Failure = Failure;
+            type Future = AllOfTuple<
+                $Of<$(Child<$F::IntoFuture, <$F::Output as Settlement>::Value>),+>
+            >;
 
-            async fn all(self) -> Result<Self::Values, Failure> {
+            fn all(self) -> Self::Future {
                 let ($($f,)+) = self;
-                $(let mut $f = pin!(Child::new($f.into_future()));)+
-                let stop = poll_fn(|cx| {
-                    let mut all_ended = true;
-                    $(
-                        if let Some(stop) = $f.as_mut().poll(cx, Settlement::into_result) {
-                            return Poll::Ready(Some(stop));
-                        }
-                        all_ended &= $f.has_ended();
-                    )+
-                    if all_ended { Poll::Ready(None) } else { Poll::Pending }
-                })
-                .await;
-                let (failure, panicked) = match stop {
-                    Some(Stop::Break(failure)) => (Some(failure), Ok(())),
-                    Some(Stop::Panicked(payload)) => (None, Err(payload)),
-                    None => (None, Ok(())),
-                };
-                let_go!(panicked, $($f)+);
-                match failure {
-                    Some(failure) => Err(failure),
-                    None => Ok(($($f.take().expect("it has ended, and not with a failure"),)+)),
+                AllOfTuple {
+                    children: $Of::new(($(Child::new($f.into_future()),)+)),
                 }
+            }
+        }
+
+        impl<Failure, $($F,)+> Future
+            for AllOfTuple<$Of<$(Child<$F, <$F::Output as Settlement>::Value>),+>>
+        where
+            $($F: Future, $F::Output: Settlement<Failure = Failure>,)+
+        {
+            type Output = Result<($(<$F::Output as Settlement>::Value,)+), Failure>;
+
+            fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+                let mut children = self.project().children.project();
+                let (failure, panicked) = 'stop: {
+                    let all_ended = in_turn!(children, $($f)+, child => {
+                        match child.poll(cx, Settlement::into_result) {
+                            Some(Stop::Break(failure)) => break 'stop (Some(failure), Ok(())),
+                            Some(Stop::Panicked(payload)) => break 'stop (None, Err(payload)),
+                            None => {}
+                        }
+                    });
+                    if !all_ended {
+                        return Poll::Pending;
+                    }
+                    return Poll::Ready(Ok(($(children.$f.as_mut().take(),)+)));
+                };
+                let_go!(panicked, children, $($f)+);
+                Poll::Ready(Err(failure.expect("it has failed, or has panicked")))
             }
         }
     };

@@ -1,14 +1,16 @@
 //! [`all_settled`]: every outcome.
 
 use std::convert::Infallible;
-use std::future::{Future, IntoFuture, poll_fn};
+use std::future::{Future, IntoFuture};
 use std::ops::ControlFlow;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use pin_project_lite::pin_project;
+
 use super::settlement::Settlement;
-use super::tuple::{Child, Stop, for_each_tuple};
-use super::{Iter, Tuple};
+use super::tuple::*;
+use super::{Iter, Tuple, unnamed};
 use crate::crew::{Crew, Turn};
 use crate::outcome::{Outcome, Panic};
 
@@ -18,7 +20,9 @@ pub trait AllSettled<Kind> {
     type Outcomes;
 
     #[doc(hidden)]
-    fn all_settled(self) -> impl Future<Output = Self::Outcomes>;
+    type Future: Future<Output = Self::Outcomes>;
+    #[doc(hidden)]
+    fn all_settled(self) -> Self::Future;
 }
 
 /// Waits for all of them, however they end: gives every outcome, in the order of the input.
@@ -56,7 +60,7 @@ pub trait AllSettled<Kind> {
 /// assert_eq!((halves.len(), failed.len()), (2, 1));
 /// # });
 /// ```
-pub fn all_settled<Kind, C: AllSettled<Kind>>(children: C) -> impl Future<Output = C::Outcomes> {
+pub fn all_settled<Kind, C: AllSettled<Kind>>(children: C) -> C::Future {
     children.all_settled()
 }
 
@@ -67,8 +71,9 @@ where
     S: Settlement,
 {
     type Outcomes = Vec<Outcome<S::Value, S::Error>>;
+    type Future = AllSettledOf<F::IntoFuture, S::Value, S::Error>;
 
-    fn all_settled(self) -> impl Future<Output = Self::Outcomes> {
+    fn all_settled(self) -> Self::Future {
         let crew = Crew::new(self.into_iter().map(IntoFuture::into_future));
         AllSettledOf {
             outcomes: (0..crew.len()).map(|_| None).collect(),
@@ -77,7 +82,9 @@ where
     }
 }
 
-struct AllSettledOf<F, T, E> {
+/// The future of [`all_settled`] of an iterator.
+#[must_use = "futures do nothing unless polled"]
+pub struct AllSettledOf<F, T, E> {
     crew: Crew<F>,
     outcomes: Vec<Option<Outcome<T, E>>>,
 }
@@ -98,6 +105,7 @@ impl<F: Future<Output = S>, S: Settlement> Future for AllSettledOf<F, S::Value, 
             match turn {
                 Turn::Pending => return Poll::Pending,
                 Turn::Gone => {
+                    super::let_go(crew);
                     return Poll::Ready(std::mem::take(outcomes).into_iter().flatten().collect());
                 }
                 Turn::Panicked(child, payload) => {
@@ -109,39 +117,64 @@ impl<F: Future<Output = S>, S: Settlement> Future for AllSettledOf<F, S::Value, 
     }
 }
 
+pin_project! {
+    /// The future of [`all_settled`] of a tuple.
+    #[must_use = "futures do nothing unless polled"]
+    pub struct AllSettledOfTuple<C> {
+        #[pin]
+        children: C,
+    }
+}
+
+unnamed!(AllSettledOf<F, T, E>, AllSettledOfTuple<C>);
+
+type Settled<S> = Outcome<<S as Settlement>::Value, <S as Settlement>::Error>;
+
+fn outcome<S: Settlement>(settlement: S) -> Result<Settled<S>, Infallible> {
+    Ok(settlement.into_outcome())
+}
+
 macro_rules! all_settled_of_tuple {
-    ($($F:ident $f:ident),+) => {
+    ($Of:ident $($F:ident $f:ident),+) => {
         impl<$($F,)+> AllSettled<Tuple> for ($($F,)+)
         where
             $($F: IntoFuture, $F::Output: Settlement,)+
         {
-            type Outcomes = ($(Outcome<
-                <$F::Output as Settlement>::Value,
-                <$F::Output as Settlement>::Error,
-            >,)+);
+            type Outcomes = ($(Settled<$F::Output>,)+);
+            type Future =
+                AllSettledOfTuple<$Of<$(Child<$F::IntoFuture, Settled<$F::Output>>),+>>;
 
-            async fn all_settled(self) -> Self::Outcomes {
+            fn all_settled(self) -> Self::Future {
                 let ($($f,)+) = self;
-                $(let mut $f = pin!(Child::new($f.into_future()));)+
-                poll_fn(|cx| {
-                    let mut all_ended = true;
-                    $(
-                        let outcome = |settlement: $F::Output| {
-                            Ok::<_, Infallible>(settlement.into_outcome())
-                        };
-                        match $f.as_mut().poll(cx, outcome) {
-                            Some(Stop::Panicked(payload)) => {
-                                $f.as_mut().keep(Outcome::Panicked(Panic::new(payload)));
-                            }
-                            Some(Stop::Break(never)) => match never {},
-                            None => {}
+                AllSettledOfTuple {
+                    children: $Of::new(($(Child::new($f.into_future()),)+)),
+                }
+            }
+        }
+
+        impl<$($F,)+> Future for AllSettledOfTuple<$Of<$(Child<$F, Settled<$F::Output>>),+>>
+        where
+            $($F: Future, $F::Output: Settlement,)+
+        {
+            type Output = ($(Settled<$F::Output>,)+);
+
+            fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+                let mut children = self.project().children.project();
+                let all_ended = in_turn!(children, $($f)+, child => {
+                    let mut child = child;
+                    match child.as_mut().poll(cx, outcome) {
+                        Some(Stop::Panicked(payload)) => {
+                            child.keep(Outcome::Panicked(Panic::new(payload)));
                         }
-                        all_ended &= $f.has_ended();
-                    )+
-                    if all_ended { Poll::Ready(()) } else { Poll::Pending }
-                })
-                .await;
-                ($($f.take().expect("it has ended"),)+)
+                        Some(Stop::Break(never)) => match never {},
+                        None => {}
+                    }
+                });
+                if all_ended {
+                    Poll::Ready(($(children.$f.as_mut().take(),)+))
+                } else {
+                    Poll::Pending
+                }
             }
         }
     };

@@ -1,15 +1,17 @@
 //! [`any`]: the first value, or every error.
 
 use std::fmt;
-use std::future::{Future, IntoFuture, poll_fn};
+use std::future::{Future, IntoFuture};
 use std::ops::ControlFlow;
 use std::panic;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use pin_project_lite::pin_project;
+
 use super::settlement::Settlement;
-use super::tuple::{Child, Stop, for_each_tuple, let_go};
-use super::{Iter, Tuple};
+use super::tuple::*;
+use super::{Iter, Tuple, unnamed};
 use crate::crew::{Crew, Turn};
 use crate::slots::Payload;
 
@@ -21,7 +23,9 @@ pub trait Any<Kind> {
     type Failure;
 
     #[doc(hidden)]
-    fn any(self) -> impl Future<Output = Result<Self::Value, AnyError<Self::Failure>>>;
+    type Future: Future<Output = Result<Self::Value, AnyError<Self::Failure>>>;
+    #[doc(hidden)]
+    fn any(self) -> Self::Future;
 }
 
 /// Waits for the first of them that succeeds; if none does, gives every error, in the order of the input.
@@ -58,9 +62,7 @@ pub trait Any<Kind> {
 /// assert_eq!(error.errors(), ["mirror 1 is down", "mirror 3 is down"]);
 /// # });
 /// ```
-pub fn any<Kind, C: Any<Kind>>(
-    children: C,
-) -> impl Future<Output = Result<C::Value, AnyError<C::Failure>>> {
+pub fn any<Kind, C: Any<Kind>>(children: C) -> C::Future {
     children.any()
 }
 
@@ -121,8 +123,9 @@ where
 {
     type Value = S::Value;
     type Failure = S::Failure;
+    type Future = AnyOf<F::IntoFuture, S::Failure>;
 
-    fn any(self) -> impl Future<Output = Result<S::Value, AnyError<S::Failure>>> {
+    fn any(self) -> Self::Future {
         let crew = Crew::new(self.into_iter().map(IntoFuture::into_future));
         AnyOf {
             failures: (0..crew.len()).map(|_| None).collect(),
@@ -132,7 +135,9 @@ where
     }
 }
 
-struct AnyOf<F, E> {
+/// The future of [`any`] of an iterator.
+#[must_use = "futures do nothing unless polled"]
+pub struct AnyOf<F, E> {
     crew: Crew<F>,
     failures: Vec<Option<E>>,
     panicked: Option<Payload>,
@@ -168,6 +173,7 @@ impl<F: Future<Output = S>, S: Settlement> Future for AnyOf<F, S::Failure> {
                     panicked.get_or_insert(payload);
                 }
                 Turn::Gone => {
+                    super::let_go(crew);
                     if let Some(payload) = panicked.take() {
                         panic::resume_unwind(payload);
                     }
@@ -179,43 +185,75 @@ impl<F: Future<Output = S>, S: Settlement> Future for AnyOf<F, S::Failure> {
     }
 }
 
+pin_project! {
+    /// The future of [`any`] of a tuple.
+    #[must_use = "futures do nothing unless polled"]
+    pub struct AnyOfTuple<C> {
+        #[pin]
+        children: C,
+        panicked: Option<Payload>,
+    }
+}
+
+unnamed!(AnyOf<F, E>, AnyOfTuple<C>);
+
+/// A failure is kept, a value decides.
+fn failure<S: Settlement>(settlement: S) -> Result<S::Failure, S::Value> {
+    match settlement.into_result() {
+        Ok(value) => Err(value),
+        Err(failure) => Ok(failure),
+    }
+}
+
 macro_rules! any_of_tuple {
-    ($($F:ident $f:ident),+) => {
+    ($Of:ident $($F:ident $f:ident),+) => {
         impl<Value, Failure, $($F,)+> Any<Tuple> for ($($F,)+)
         where
             $($F: IntoFuture, $F::Output: Settlement<Value = Value, Failure = Failure>,)+
         {
             type Value = Value;
             type Failure = Failure;
+            type Future = AnyOfTuple<$Of<$(Child<$F::IntoFuture, Failure>),+>>;
 
-            async fn any(self) -> Result<Value, AnyError<Failure>> {
+            fn any(self) -> Self::Future {
                 let ($($f,)+) = self;
-                $(let mut $f = pin!(Child::new($f.into_future()));)+
-                let mut panicked = Ok(());
-                let value = poll_fn(|cx| {
-                    let mut all_ended = true;
-                    $(
-                        let failure = |settlement: $F::Output| match settlement.into_result() {
-                            Ok(value) => Err(value),
-                            Err(failure) => Ok(failure),
-                        };
-                        match $f.as_mut().poll(cx, failure) {
-                            Some(Stop::Break(value)) => return Poll::Ready(Some(value)),
-                            Some(Stop::Panicked(payload)) if panicked.is_ok() => {
-                                panicked = Err(payload);
-                            }
-                            _ => {}
-                        }
-                        all_ended &= $f.has_ended();
-                    )+
-                    if all_ended { Poll::Ready(None) } else { Poll::Pending }
-                })
-                .await;
-                if value.is_some() {
-                    panicked = Ok(());
+                AnyOfTuple {
+                    children: $Of::new(($(Child::new($f.into_future()),)+)),
+                    panicked: None,
                 }
-                let_go!(panicked, $($f)+);
-                value.ok_or_else(|| AnyError::new([$($f.take()),+].into_iter().flatten().collect()))
+            }
+        }
+
+        impl<Value, Failure, $($F,)+> Future for AnyOfTuple<$Of<$(Child<$F, Failure>),+>>
+        where
+            $($F: Future, $F::Output: Settlement<Value = Value, Failure = Failure>,)+
+        {
+            type Output = Result<Value, AnyError<Failure>>;
+
+            fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+                let this = self.project();
+                let mut children = this.children.project();
+                let value = 'value: {
+                    let all_ended = in_turn!(children, $($f)+, child => {
+                        match child.poll(cx, failure) {
+                            Some(Stop::Break(value)) => break 'value value,
+                            Some(Stop::Panicked(payload)) => {
+                                this.panicked.get_or_insert(payload);
+                            }
+                            None => {}
+                        }
+                    });
+                    if !all_ended {
+                        return Poll::Pending;
+                    }
+                    if let Some(payload) = this.panicked.take() {
+                        panic::resume_unwind(payload);
+                    }
+                    let errors = [$(children.$f.as_mut().take()),+];
+                    return Poll::Ready(Err(AnyError::new(errors.into())));
+                };
+                let_go!(Ok(()), children, $($f)+);
+                Poll::Ready(Ok(value))
             }
         }
     };

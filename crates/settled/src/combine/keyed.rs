@@ -2,11 +2,17 @@
 
 use std::fmt;
 use std::future::{Future, IntoFuture};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 
-use super::any::{AnyError, any};
-use super::race::{Empty, race};
+use pin_project_lite::pin_project;
+
+use super::all::AllOf;
+use super::all_settled::AllSettledOf;
+use super::any::{AnyOf, any};
+use super::race::{RaceOf, race};
 use super::settlement::Settlement;
-use super::{all, all_settled};
+use super::{all, all_settled, unnamed};
 use crate::outcome::Outcome;
 
 /// As [`all`](all()), of pairs of a key and a future: the values with their keys, in the order of the input.
@@ -37,12 +43,12 @@ use crate::outcome::Outcome;
 #[expect(clippy::type_complexity, reason = "a future of pairs, and no more")]
 pub fn all_keyed<K, F, S>(
     children: impl IntoIterator<Item = (K, F)>,
-) -> impl Future<Output = Result<Vec<(K, S::Value)>, KeyedError<K, S::Failure>>>
+) -> AllOf<Keyed<K, F::IntoFuture>, (K, S::Value)>
 where
     F: IntoFuture<Output = S>,
     S: Settlement,
 {
-    all(children.into_iter().map(with_key))
+    all(children.into_iter().map(keyed))
 }
 
 /// As [`all_settled`](all_settled()), of pairs of a key and a future: the outcomes with their keys, in the order of the input.
@@ -60,14 +66,16 @@ where
 #[expect(clippy::type_complexity, reason = "a future of pairs, and no more")]
 pub fn all_settled_keyed<K, F, S>(
     children: impl IntoIterator<Item = (K, F)>,
-) -> impl Future<Output = Vec<(K, Outcome<S::Value, S::Error>)>>
+) -> AllSettledKeyed<K, F::IntoFuture, S::Value, S::Error>
 where
     F: IntoFuture<Output = S>,
     S: Settlement,
 {
     let (keys, futures): (Vec<K>, Vec<F>) = children.into_iter().unzip();
-    let outcomes = all_settled(futures);
-    async move { keys.into_iter().zip(outcomes.await).collect() }
+    AllSettledKeyed {
+        keys,
+        outcomes: all_settled(futures),
+    }
 }
 
 /// As [`any`](any()), of pairs of a key and a future: the first value with its key, or every error with its key, in the order of the
@@ -76,7 +84,7 @@ where
 /// Takes whatever gives such pairs: an array, a `Vec`, a map.
 ///
 /// # Errors
-/// [`AnyError`], if all of them failed.
+/// [`AnyError`](super::AnyError), if all of them failed.
 ///
 /// # Panics
 /// As [`any`](any()); cancel safety and fairness are the same, too.
@@ -90,12 +98,12 @@ where
 #[expect(clippy::type_complexity, reason = "a future of pairs, and no more")]
 pub fn any_keyed<K, F, S>(
     children: impl IntoIterator<Item = (K, F)>,
-) -> impl Future<Output = Result<(K, S::Value), AnyError<KeyedError<K, S::Failure>>>>
+) -> AnyOf<Keyed<K, F::IntoFuture>, KeyedError<K, S::Failure>>
 where
     F: IntoFuture<Output = S>,
     S: Settlement,
 {
-    any(children.into_iter().map(with_key))
+    any(children.into_iter().map(keyed))
 }
 
 /// As [`race`](race()), of pairs of a key and a future: what the first to end gives, with its key.
@@ -103,7 +111,7 @@ where
 /// Takes whatever gives such pairs: an array, a `Vec`, a map.
 ///
 /// # Errors
-/// [`Empty`], if there is nobody.
+/// [`Empty`](super::Empty), if there is nobody.
 ///
 /// # Panics
 /// As [`race`](race()); cancel safety and fairness are the same, too.
@@ -116,31 +124,90 @@ where
 /// ```
 pub fn race_keyed<K, F: IntoFuture>(
     children: impl IntoIterator<Item = (K, F)>,
-) -> impl Future<Output = Result<(K, F::Output), Empty>> {
-    race(children.into_iter().map(|(key, future)| {
-        let future = future.into_future();
-        async move {
-            let output = future.await;
-            (key, output)
-        }
-    }))
+) -> RaceOf<WithKey<K, F::IntoFuture>> {
+    race(children.into_iter().map(with_key))
 }
 
-fn with_key<K, F, S>(
-    (key, future): (K, F),
-) -> impl Future<Output = Result<(K, S::Value), KeyedError<K, S::Failure>>>
-where
-    F: IntoFuture<Output = S>,
-    S: Settlement,
-{
-    let future = future.into_future();
-    async move {
-        match future.await.into_result() {
-            Ok(value) => Ok((key, value)),
-            Err(error) => Err(KeyedError { key, error }),
-        }
+pin_project! {
+    /// A child that gives its key, too.
+    #[must_use = "futures do nothing unless polled"]
+    pub struct WithKey<K, F> {
+        key: Option<K>,
+        #[pin]
+        future: F,
     }
 }
+
+fn with_key<K, F: IntoFuture>((key, future): (K, F)) -> WithKey<K, F::IntoFuture> {
+    WithKey {
+        key: Some(key),
+        future: future.into_future(),
+    }
+}
+
+impl<K, F: Future> Future for WithKey<K, F> {
+    type Output = (K, F::Output);
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let output = ready!(this.future.poll(cx));
+        let key = this
+            .key
+            .take()
+            .expect("it is polled again after it was ready");
+        Poll::Ready((key, output))
+    }
+}
+
+pin_project! {
+    /// A child that gives its key with its value, and with its error.
+    #[must_use = "futures do nothing unless polled"]
+    pub struct Keyed<K, F> {
+        #[pin]
+        future: WithKey<K, F>,
+    }
+}
+
+fn keyed<K, F: IntoFuture>(child: (K, F)) -> Keyed<K, F::IntoFuture> {
+    Keyed {
+        future: with_key(child),
+    }
+}
+
+impl<K, F: Future<Output = S>, S: Settlement> Future for Keyed<K, F> {
+    type Output = Result<(K, S::Value), KeyedError<K, S::Failure>>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let (key, settlement) = ready!(self.project().future.poll(cx));
+        Poll::Ready(match settlement.into_result() {
+            Ok(value) => Ok((key, value)),
+            Err(error) => Err(KeyedError { key, error }),
+        })
+    }
+}
+
+/// The future of [`all_settled_keyed`].
+#[must_use = "futures do nothing unless polled"]
+pub struct AllSettledKeyed<K, F, T, E> {
+    keys: Vec<K>,
+    outcomes: AllSettledOf<F, T, E>,
+}
+
+// The keys are moved about, and never pinned.
+impl<K, F, T, E> Unpin for AllSettledKeyed<K, F, T, E> {}
+
+impl<K, F: Future<Output = S>, S: Settlement> Future for AllSettledKeyed<K, F, S::Value, S::Error> {
+    type Output = Vec<(K, Outcome<S::Value, S::Error>)>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        let outcomes = ready!(Pin::new(&mut this.outcomes).poll(cx));
+        let keys = std::mem::take(&mut this.keys);
+        Poll::Ready(keys.into_iter().zip(outcomes).collect())
+    }
+}
+
+unnamed!(WithKey<K, F>, Keyed<K, F>, AllSettledKeyed<K, F, T, E>);
 
 /// An error, and whose it is.
 #[derive(Clone, Debug, PartialEq, Eq)]

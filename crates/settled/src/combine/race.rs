@@ -2,13 +2,15 @@
 
 use std::convert::Infallible;
 use std::fmt;
-use std::future::{Future, IntoFuture, poll_fn};
+use std::future::{Future, IntoFuture};
 use std::ops::ControlFlow;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use super::tuple::{Child, Stop, for_each_tuple, let_go};
-use super::{Iter, Tuple};
+use pin_project_lite::pin_project;
+
+use super::tuple::*;
+use super::{Iter, Tuple, unnamed};
 use crate::crew::{Crew, Turn};
 
 /// What [`race`] takes: an iterator of futures, or a tuple of them, all with the same output.
@@ -17,7 +19,9 @@ pub trait Race<Kind> {
     type Winner;
 
     #[doc(hidden)]
-    fn race(self) -> impl Future<Output = Self::Winner>;
+    type Future: Future<Output = Self::Winner>;
+    #[doc(hidden)]
+    fn race(self) -> Self::Future;
 }
 
 /// Waits for the first of them to end, however it ends.
@@ -57,7 +61,7 @@ pub trait Race<Kind> {
 /// assert_eq!(race((after(20), after(5))).await, Err("5 ms was too early".to_owned()));
 /// # });
 /// ```
-pub fn race<Kind, C: Race<Kind>>(children: C) -> impl Future<Output = C::Winner> {
+pub fn race<Kind, C: Race<Kind>>(children: C) -> C::Future {
     children.race()
 }
 
@@ -79,15 +83,18 @@ where
     F: IntoFuture,
 {
     type Winner = Result<F::Output, Empty>;
+    type Future = RaceOf<F::IntoFuture>;
 
-    fn race(self) -> impl Future<Output = Self::Winner> {
+    fn race(self) -> Self::Future {
         RaceOf {
             crew: Crew::new(self.into_iter().map(IntoFuture::into_future)),
         }
     }
 }
 
-struct RaceOf<F> {
+/// The future of [`race`] of an iterator.
+#[must_use = "futures do nothing unless polled"]
+pub struct RaceOf<F> {
     crew: Crew<F>,
 }
 
@@ -107,30 +114,54 @@ impl<F: Future> Future for RaceOf<F> {
     }
 }
 
+pin_project! {
+    /// The future of [`race`] of a tuple.
+    #[must_use = "futures do nothing unless polled"]
+    pub struct RaceOfTuple<C> {
+        #[pin]
+        children: C,
+    }
+}
+
+unnamed!(RaceOf<F>, RaceOfTuple<C>);
+
 macro_rules! race_of_tuple {
-    ($($F:ident $f:ident),+) => {
+    ($Of:ident $($F:ident $f:ident),+) => {
         impl<Output, $($F,)+> Race<Tuple> for ($($F,)+)
         where
             $($F: IntoFuture<Output = Output>,)+
         {
             type Winner = Output;
+            type Future = RaceOfTuple<$Of<$(Child<$F::IntoFuture, Infallible>),+>>;
 
-            async fn race(self) -> Output {
+            fn race(self) -> Self::Future {
                 let ($($f,)+) = self;
-                $(let mut $f = pin!(Child::<_, Infallible>::new($f.into_future()));)+
-                let stop = poll_fn(|cx| {
-                    $(if let Some(stop) = $f.as_mut().poll(cx, Err) {
-                        return Poll::Ready(stop);
-                    })+
-                    Poll::Pending
-                })
-                .await;
-                let (output, panicked) = match stop {
-                    Stop::Break(output) => (Some(output), Ok(())),
-                    Stop::Panicked(payload) => (None, Err(payload)),
+                RaceOfTuple {
+                    children: $Of::new(($(Child::new($f.into_future()),)+)),
+                }
+            }
+        }
+
+        impl<Output, $($F,)+> Future for RaceOfTuple<$Of<$(Child<$F, Infallible>),+>>
+        where
+            $($F: Future<Output = Output>,)+
+        {
+            type Output = Output;
+
+            fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+                let mut children = self.project().children.project();
+                let (output, panicked) = 'stop: {
+                    let _nobody_is_left = in_turn!(children, $($f)+, child => {
+                        match child.poll(cx, Err) {
+                            Some(Stop::Break(output)) => break 'stop (Some(output), Ok(())),
+                            Some(Stop::Panicked(payload)) => break 'stop (None, Err(payload)),
+                            None => {}
+                        }
+                    });
+                    return Poll::Pending;
                 };
-                let_go!(panicked, $($f)+);
-                output.expect("somebody won, or has panicked")
+                let_go!(panicked, children, $($f)+);
+                Poll::Ready(output.expect("somebody has won, or has panicked"))
             }
         }
     };

@@ -1,10 +1,15 @@
 //! [`series`]: one after the other, up to the first failure.
 
 use std::future::{Future, IntoFuture};
+use std::panic;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use pin_project_lite::pin_project;
 
 use super::settlement::Settlement;
-use super::tuple::for_each_tuple;
-use super::{Iter, Tuple};
+use super::tuple::*;
+use super::{Iter, Tuple, unnamed};
 
 /// What [`series`] takes: an iterator of futures, or a tuple of them. Their outputs are [`Settlement`]s.
 pub trait Series<Kind> {
@@ -14,7 +19,9 @@ pub trait Series<Kind> {
     type Failure;
 
     #[doc(hidden)]
-    fn series(self) -> impl Future<Output = Result<Self::Values, Self::Failure>>;
+    type Future: Future<Output = Result<Self::Values, Self::Failure>>;
+    #[doc(hidden)]
+    fn series(self) -> Self::Future;
 }
 
 /// Runs steps one after the other, up to the first that fails: gives every value, or that failure.
@@ -28,7 +35,7 @@ pub trait Series<Kind> {
 /// What the first step to fail fails with. No later step was started.
 ///
 /// # Panics
-/// If a step does.
+/// If a step does. Also if it is polled again after it was ready.
 ///
 /// # Cancel safety
 /// Dropping it drops the step that runs, and those that were not started.
@@ -49,9 +56,7 @@ pub trait Series<Kind> {
 /// assert_eq!(made, ["build", "test"], "nothing was published");
 /// # });
 /// ```
-pub fn series<Kind, C: Series<Kind>>(
-    steps: C,
-) -> impl Future<Output = Result<C::Values, C::Failure>> {
+pub fn series<Kind, C: Series<Kind>>(steps: C) -> C::Future {
     steps.series()
 }
 
@@ -63,31 +68,132 @@ where
 {
     type Values = Vec<S::Value>;
     type Failure = S::Failure;
+    type Future = SeriesOf<I::IntoIter, F::IntoFuture, S::Value>;
 
-    fn series(self) -> impl Future<Output = Result<Self::Values, Self::Failure>> {
-        let steps = self.into_iter();
-        async move {
-            let mut values = Vec::new();
-            for step in steps {
-                values.push(step.into_future().await.into_result()?);
-            }
-            Ok(values)
+    fn series(self) -> Self::Future {
+        SeriesOf {
+            steps: Some(self.into_iter()),
+            step: None,
+            values: Vec::new(),
         }
     }
 }
 
+pin_project! {
+    /// The future of [`series`] of an iterator.
+    #[must_use = "futures do nothing unless polled"]
+    pub struct SeriesOf<I, F, T> {
+        // `None`: it is over.
+        steps: Option<I>,
+        #[pin]
+        step: Option<F>,
+        values: Vec<T>,
+    }
+}
+
+impl<I, F, S> Future for SeriesOf<I, F::IntoFuture, S::Value>
+where
+    I: Iterator<Item = F>,
+    F: IntoFuture<Output = S>,
+    S: Settlement,
+{
+    type Output = Result<Vec<S::Value>, S::Failure>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        loop {
+            if let Some(step) = this.step.as_mut().as_pin_mut() {
+                let settlement = ready!(step.poll(cx));
+                this.step.set(None);
+                match settlement.into_result() {
+                    Ok(value) => this.values.push(value),
+                    Err(failure) => {
+                        *this.steps = None;
+                        return Poll::Ready(Err(failure));
+                    }
+                }
+            }
+            let steps = this.steps.as_mut();
+            match steps.expect("it is polled again after it was ready").next() {
+                Some(step) => this.step.set(Some(step.into_future())),
+                None => {
+                    *this.steps = None;
+                    return Poll::Ready(Ok(std::mem::take(this.values)));
+                }
+            }
+        }
+    }
+}
+
+pin_project! {
+    /// The future of [`series`] of a tuple.
+    #[must_use = "futures do nothing unless polled"]
+    pub struct SeriesOfTuple<C> {
+        #[pin]
+        steps: C,
+    }
+}
+
+pin_project! {
+    /// What is no future before its turn comes, and then a child.
+    pub struct Step<S, F, T> {
+        waits: Option<S>,
+        #[pin]
+        child: Child<F, T>,
+    }
+}
+
+unnamed!(SeriesOf<I, F, T>, SeriesOfTuple<C>);
+
 macro_rules! series_of_tuple {
-    ($($F:ident $f:ident),+) => {
+    ($Of:ident $($F:ident $f:ident),+) => {
         impl<Failure, $($F,)+> Series<Tuple> for ($($F,)+)
         where
             $($F: IntoFuture, $F::Output: Settlement<Failure = Failure>,)+
         {
             type Values = ($(<$F::Output as Settlement>::Value,)+);
             type Failure = Failure;
+            type Future = SeriesOfTuple<
+                $Of<$(Step<$F, $F::IntoFuture, <$F::Output as Settlement>::Value>),+>
+            >;
 
-            async fn series(self) -> Result<Self::Values, Failure> {
+            fn series(self) -> Self::Future {
                 let ($($f,)+) = self;
-                Ok(($($f.into_future().await.into_result()?,)+))
+                $(let $f = Step { waits: Some($f), child: Child::ended() };)+
+                SeriesOfTuple { steps: $Of::new(($($f,)+)) }
+            }
+        }
+
+        impl<Failure, $($F,)+> Future
+            for SeriesOfTuple<$Of<$(Step<$F, $F::IntoFuture, <$F::Output as Settlement>::Value>),+>>
+        where
+            $($F: IntoFuture, $F::Output: Settlement<Failure = Failure>,)+
+        {
+            type Output = Result<($(<$F::Output as Settlement>::Value,)+), Failure>;
+
+            fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+                let mut steps = self.project().steps.project();
+                assert!(!*steps.over, "it is polled again after it was ready");
+                $(
+                    let mut step = steps.$f.as_mut().project();
+                    if let Some(waits) = step.waits.take() {
+                        step.child.set(Child::new(waits.into_future()));
+                    }
+                    match step.child.as_mut().poll(cx, Settlement::into_result) {
+                        Some(Stop::Break(failure)) => {
+                            *steps.over = true;
+                            return Poll::Ready(Err(failure));
+                        }
+                        Some(Stop::Panicked(payload)) => {
+                            *steps.over = true;
+                            panic::resume_unwind(payload);
+                        }
+                        None if step.child.has_ended() => {}
+                        None => return Poll::Pending,
+                    }
+                )+
+                *steps.over = true;
+                Poll::Ready(Ok(($(steps.$f.as_mut().project().child.take(),)+)))
             }
         }
     };

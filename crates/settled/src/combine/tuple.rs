@@ -1,4 +1,8 @@
-//! A child of its own type: what tuples are made of.
+//! A child of its own type, and several of them: what tuples are made of.
+//!
+//! All futures of the verbs have names, which nobody has to say. An `impl Future` would bring along the type of the iterator that the
+//! children came from, and a task that waits for `all(urls.iter().map(|url| ..))` could not be spawned: the compiler wants to see
+//! then that the closure takes references of all lifetimes.
 
 use std::future::Future;
 use std::panic::{self, AssertUnwindSafe};
@@ -7,11 +11,12 @@ use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 
+use super::unnamed;
 use crate::slots::Payload;
 
 pin_project! {
     /// A future until it has ended, and then what is kept of what it gave. It is dropped as soon as it has ended.
-    pub(super) struct Child<F, T> {
+    pub struct Child<F, T> {
         #[pin]
         future: Option<F>,
         kept: Option<T>,
@@ -28,6 +33,14 @@ impl<F: Future, T> Child<F, T> {
     pub(super) fn new(future: F) -> Self {
         Self {
             future: Some(future),
+            kept: None,
+        }
+    }
+
+    /// Nothing, before it is set to a child.
+    pub(super) fn ended() -> Self {
+        Self {
+            future: None,
             kept: None,
         }
     }
@@ -73,17 +86,43 @@ impl<F: Future, T> Child<F, T> {
         panic::catch_unwind(AssertUnwindSafe(|| self.project().future.set(None)))
     }
 
-    /// What was kept.
-    pub(super) fn take(self: Pin<&mut Self>) -> Option<T> {
-        self.project().kept.take()
+    /// What was kept, of which there is something.
+    pub(super) fn take(self: Pin<&mut Self>) -> T {
+        let kept = self.project().kept.take();
+        kept.expect("it has ended, and that was kept")
     }
 }
 
+/// Polls each child once, which is called `$child` in `$poll`. Says whether all have ended.
+macro_rules! in_turn {
+    ($children:ident, $($f:ident)+, $child:ident => $poll:expr) => {{
+        assert!(!*$children.over, "it is polled again after it was ready");
+        let had_budget = tokio::task::coop::has_budget_remaining();
+        let mut count = 0;
+        // Those from the first on, and then those before it.
+        for before in [false, true] {
+            count = 0;
+            $(
+                if before == (count < *$children.first) {
+                    let $child = $children.$f.as_mut();
+                    $poll
+                }
+                count += 1;
+            )+
+        }
+        *$children.first = $crate::crew::next_first(*$children.first, count, had_budget);
+        *$children.over = true $(&& $children.$f.has_ended())+;
+        *$children.over
+    }};
+}
+pub(super) use in_turn;
+
 /// Drops the losers among some children, all of them, and goes on with the first panic: `first`, or one of a destructor.
 macro_rules! let_go {
-    ($first:expr, $($child:ident)+) => {
+    ($first:expr, $children:ident, $($f:ident)+) => {
+        *$children.over = true;
         let first: Result<(), $crate::slots::Payload> = $first;
-        $(let first = match $child.as_mut().let_go() {
+        $(let first = match $children.$f.as_mut().let_go() {
             Err(payload) if first.is_ok() => Err(payload),
             _ => first,
         };)+
@@ -94,21 +133,45 @@ macro_rules! let_go {
 }
 pub(super) use let_go;
 
-/// Calls `$macro` with the generic names of each tuple of up to twelve.
+/// Calls `$macro` with the generic names of each tuple of up to twelve, and the name of its pinned form.
 macro_rules! for_each_tuple {
     ($macro:ident) => {
-        $macro!(A a);
-        $macro!(A a, B b);
-        $macro!(A a, B b, C c);
-        $macro!(A a, B b, C c, D d);
-        $macro!(A a, B b, C c, D d, E e);
-        $macro!(A a, B b, C c, D d, E e, F f);
-        $macro!(A a, B b, C c, D d, E e, F f, G g);
-        $macro!(A a, B b, C c, D d, E e, F f, G g, H h);
-        $macro!(A a, B b, C c, D d, E e, F f, G g, H h, I i);
-        $macro!(A a, B b, C c, D d, E e, F f, G g, H h, I i, J j);
-        $macro!(A a, B b, C c, D d, E e, F f, G g, H h, I i, J j, K k);
-        $macro!(A a, B b, C c, D d, E e, F f, G g, H h, I i, J j, K k, L l);
+        $macro!(Of1 A a);
+        $macro!(Of2 A a, B b);
+        $macro!(Of3 A a, B b, C c);
+        $macro!(Of4 A a, B b, C c, D d);
+        $macro!(Of5 A a, B b, C c, D d, E e);
+        $macro!(Of6 A a, B b, C c, D d, E e, F f);
+        $macro!(Of7 A a, B b, C c, D d, E e, F f, G g);
+        $macro!(Of8 A a, B b, C c, D d, E e, F f, G g, H h);
+        $macro!(Of9 A a, B b, C c, D d, E e, F f, G g, H h, I i);
+        $macro!(Of10 A a, B b, C c, D d, E e, F f, G g, H h, I i, J j);
+        $macro!(Of11 A a, B b, C c, D d, E e, F f, G g, H h, I i, J j, K k);
+        $macro!(Of12 A a, B b, C c, D d, E e, F f, G g, H h, I i, J j, K k, L l);
     };
 }
 pub(super) use for_each_tuple;
+
+macro_rules! pinned {
+    ($Of:ident $($F:ident $f:ident),+) => {
+        pin_project! {
+            /// So many children of different types, pinned where they are.
+            pub struct $Of<$($F),+> {
+                $(#[pin] pub(super) $f: $F,)+
+                // With whom the next round begins.
+                pub(super) first: usize,
+                // The answer was given.
+                pub(super) over: bool,
+            }
+        }
+
+        impl<$($F),+> $Of<$($F),+> {
+            pub(super) fn new(($($f,)+): ($($F,)+)) -> Self {
+                Self { $($f,)+ first: 0, over: false }
+            }
+        }
+
+        unnamed!($Of<$($F),+>);
+    };
+}
+for_each_tuple!(pinned);

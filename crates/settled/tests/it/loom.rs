@@ -212,6 +212,178 @@ fn the_fast_way_does_not_go_past_the_line() {
     });
 }
 
+/// A child that is ready once its flag is up, and says so to no one but the waker that it left with it.
+struct Flag {
+    up: loom::sync::atomic::AtomicBool,
+    waker: loom::sync::Mutex<Option<Waker>>,
+    polls: AtomicUsize,
+}
+
+fn flags(count: usize) -> Vec<Arc<Flag>> {
+    let flag = |_| {
+        Arc::new(Flag {
+            up: loom::sync::atomic::AtomicBool::new(false),
+            waker: loom::sync::Mutex::new(None),
+            polls: AtomicUsize::new(0),
+        })
+    };
+    (0..count).map(flag).collect()
+}
+
+impl Flag {
+    fn raise(&self) {
+        self.up.store(true, Ordering::Relaxed);
+        let waker = self.waker.lock().unwrap().take();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// A future that leaves its waker behind once, and from then on reads the flag without any lock: what was written before the wake-up
+    /// is seen only because of the bits.
+    fn wait(self: &Arc<Self>) -> impl Future<Output = Result<(), ()>> + use<> {
+        let flag = Arc::clone(self);
+        let mut is_left = false;
+        std::future::poll_fn(move |cx| {
+            flag.polls.fetch_add(1, Ordering::Relaxed);
+            if flag.up.load(Ordering::Relaxed) {
+                return Poll::Ready(Ok(()));
+            }
+            if std::mem::replace(&mut is_left, true) {
+                return Poll::Pending;
+            }
+            *flag.waker.lock().unwrap() = Some(cx.waker().clone());
+            // It may have been raised between the two.
+            if flag.up.load(Ordering::Relaxed) {
+                return Poll::Ready(Ok(()));
+            }
+            Poll::Pending
+        })
+    }
+}
+
+/// Counts the wake-ups of a task, and how many of its wakers are kept.
+#[derive(Default)]
+struct Task(AtomicUsize);
+
+impl std::task::Wake for Task {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+/// 18 children are more than are polled all together, and with two bits a word they fill nine blocks and five groups. Two of them, in the
+/// same word or not, are woken by two threads while the task polls: both get to their end, whatever comes between.
+fn two_wake_ups_reach_the_task(one: usize, other: usize) {
+    model(3, 1000, move || {
+        let flags = flags(18);
+        for (at, flag) in flags.iter().enumerate() {
+            if at != one && at != other {
+                flag.up.store(true, Ordering::Relaxed);
+            }
+        }
+        let all = settled::all(flags.iter().map(Flag::wait).collect::<Vec<_>>());
+        let threads = [one, other].map(|at| {
+            let flag = Arc::clone(&flags[at]);
+            thread::spawn(move || flag.raise())
+        });
+        assert_eq!(block_on(all).map(|values| values.len()), Ok(18));
+        for thread in threads {
+            thread.join().unwrap();
+        }
+        let polls = flags.iter().map(|flag| flag.polls.load(Ordering::Relaxed));
+        assert!(
+            polls.sum::<usize>() <= 18 + 2,
+            "somebody was polled without having woken"
+        );
+    });
+}
+
+#[test]
+fn two_children_of_one_block_wake_at_once() {
+    two_wake_ups_reach_the_task(16, 17);
+}
+
+#[test]
+fn two_children_of_one_group_wake_at_once() {
+    two_wake_ups_reach_the_task(1, 2);
+}
+
+#[test]
+fn two_children_of_two_groups_wake_at_once() {
+    two_wake_ups_reach_the_task(0, 17);
+}
+
+/// Woken while it moves from one task to another: the task that polled last hears of what that poll did not see.
+#[test]
+fn a_wake_up_reaches_the_task_that_polled_last() {
+    model(2, 20, || {
+        let flags = flags(18);
+        let mut all = Box::pin(settled::all(
+            flags.iter().map(Flag::wait).collect::<Vec<_>>(),
+        ));
+        let (first, second) = (Arc::new(Task::default()), Arc::new(Task::default()));
+        let waker = Waker::from(Arc::clone(&first));
+        assert!(
+            all.as_mut()
+                .poll(&mut Context::from_waker(&waker))
+                .is_pending()
+        );
+        let flag = Arc::clone(&flags[5]);
+        let thread = thread::spawn(move || flag.raise());
+        let waker = Waker::from(Arc::clone(&second));
+        assert!(
+            all.as_mut()
+                .poll(&mut Context::from_waker(&waker))
+                .is_pending()
+        );
+        let polls = flags[5].polls.load(Ordering::Relaxed);
+        thread.join().unwrap();
+        let heard = second.0.load(Ordering::SeqCst) > 0;
+        assert!(polls == 2 || heard, "the wake-up was lost");
+        assert!(
+            all.as_mut()
+                .poll(&mut Context::from_waker(&waker))
+                .is_pending()
+        );
+        assert_eq!(flags[5].polls.load(Ordering::Relaxed), 2);
+    });
+}
+
+/// Wakers are cloned, woken and dropped by others while the set goes: nothing is left of it, and nobody's task is kept.
+#[test]
+fn wakers_outlive_their_set() {
+    model(3, 50, || {
+        let flags = flags(18);
+        let task = Arc::new(Task::default());
+        let waker = Waker::from(Arc::clone(&task));
+        let mut all = Box::pin(settled::all(
+            flags.iter().map(Flag::wait).collect::<Vec<_>>(),
+        ));
+        assert!(
+            all.as_mut()
+                .poll(&mut Context::from_waker(&waker))
+                .is_pending()
+        );
+        drop(waker);
+        let threads = [3, 4].map(|at| {
+            let waker = flags[at].waker.lock().unwrap().take().unwrap();
+            thread::spawn(move || {
+                let twin = waker.clone();
+                waker.wake();
+                twin.wake_by_ref();
+            })
+        });
+        drop(all);
+        for thread in threads {
+            thread.join().unwrap();
+        }
+        assert!(task.0.load(Ordering::SeqCst) <= 2);
+        drop(flags);
+        assert_eq!(Arc::strong_count(&task), 1, "the task is kept by somebody");
+    });
+}
+
 /// How often the hook heard of a task of this name, since somebody asked last.
 fn told(name: &str) -> usize {
     use std::collections::HashMap;

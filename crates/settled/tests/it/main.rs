@@ -8,6 +8,8 @@ mod auto_traits;
 #[cfg(not(loom))]
 mod backoff;
 #[cfg(not(loom))]
+mod combine;
+#[cfg(not(loom))]
 mod context;
 #[cfg(not(loom))]
 mod gcra;

@@ -36,7 +36,7 @@ pub(crate) async fn sweep<W, T>(
 }
 
 /// Polls once, as part of the current task.
-pub(crate) async fn poll_once<F: Future>(mut future: Pin<&mut F>) -> Poll<F::Output> {
+pub(crate) async fn poll_once<F: Future + ?Sized>(mut future: Pin<&mut F>) -> Poll<F::Output> {
     poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await
 }
 
@@ -67,7 +67,7 @@ impl Wake for Count {
 }
 
 impl Watch {
-    pub(crate) fn poll<F: Future>(&self, future: Pin<&mut F>) -> Poll<F::Output> {
+    pub(crate) fn poll<F: Future + ?Sized>(&self, future: Pin<&mut F>) -> Poll<F::Output> {
         // By reference: the waker of the call itself is gone when the poll has returned.
         let waker = Waker::from(Arc::clone(&self.count));
         future.poll(&mut Context::from_waker(&waker))

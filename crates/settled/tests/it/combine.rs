@@ -1,0 +1,13 @@
+//! Waiting for several: `all`, `all_settled`, `any`, `race`, `series`, and the keyed forms.
+
+mod answers;
+mod cancel;
+mod children;
+mod coop;
+mod hostile;
+mod model;
+mod panics;
+
+mod threads;
+mod uses;
+mod wakes;
