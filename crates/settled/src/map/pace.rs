@@ -6,7 +6,6 @@ use std::task::{Context, Poll, Waker};
 use super::collect::Kept;
 use super::worker::Sink;
 use crate::outcome::Outcome;
-use crate::reason::Reason;
 use crate::sync::{AtomicUsize, Lock, Ordering};
 
 /// What came of an item. It takes up room until the consumer has it.
@@ -184,8 +183,7 @@ impl<T: Send + 'static, E: Send + 'static> Sink<T, E> for std::sync::Arc<Pace<T,
         }
     }
 
-    fn aborted(&self, hand: &mut Self::Hand, number: usize, reason: impl FnOnce() -> Reason) {
-        let kept = Some(Outcome::Cancelled(reason()));
-        self.put(hand, number, kept, false);
+    fn aborted(&self, hand: &mut Self::Hand, number: usize, fate: impl FnOnce() -> Outcome<T, E>) {
+        self.put(hand, number, Some(fate()), false);
     }
 }

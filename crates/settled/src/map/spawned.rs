@@ -1,5 +1,6 @@
 //! The same over all cores: long-lived workers that share one source.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::future::IntoFuture;
 use std::sync::Arc;
@@ -64,8 +65,8 @@ where
     /// at all.
     ///
     /// # Errors
-    /// How the first item to fail failed. [`Cancelled`](Failed::Cancelled), if the tasks were stopped from outside, as a
-    /// runtime does that shuts down.
+    /// How the first item to fail failed. [`TimedOut`](Failed::TimedOut), if the [deadline](crate::current_deadline) of the caller came first;
+    /// [`Cancelled`](Failed::Cancelled), if the tasks were stopped from outside, as a runtime does that shuts down.
     ///
     /// # Panics
     /// If the source of the items panics; outside of a tokio runtime.
@@ -105,7 +106,8 @@ where
     }
 
     /// As [`Map::collect_settled`]. An item whose task was stopped from outside, as a runtime does that shuts down, is
-    /// [`Cancelled`](Outcome::Cancelled); items that had not been pulled by then have no outcome.
+    /// [`Cancelled`](Outcome::Cancelled), or [`TimedOut`](Outcome::TimedOut) by the [deadline](crate::current_deadline) of the caller; items
+    /// that had not been pulled by then have no outcome.
     ///
     /// # Panics
     /// As [`collect`](Self::collect); cancel safety and fairness are the same, too.
@@ -243,26 +245,28 @@ impl<T: Send + 'static, E: Send + 'static> Sink<T, E> for Gather<T, E> {
         done.kept.append(&mut hand.kept);
     }
 
-    fn aborted(&self, _: &mut Self::Hand, _: usize, _: impl FnOnce() -> Reason) {}
+    fn aborted(&self, _: &mut Self::Hand, _: usize, _: impl FnOnce() -> Outcome<T, E>) {}
 }
 
 /// What there is, if all that there was has ended, and well; and how many items were pulled.
 fn all_done<Src: Source, F, T, E>(
     shared: Shared<Src, F, Gather<T, E>>,
 ) -> Result<(Done<T, E>, usize), Failed<E>> {
-    let reason = shared.reason();
+    let fate = shared.fate::<Infallible, E>();
     let left = shared.supply.into_left();
     let mut done = shared.sink.done.into_inner();
     match done.failure.take() {
         Some(failure) => Err(failure),
-        None if !left.closed || done.ended < left.pulled => Err(Failed::Cancelled(reason)),
-        None => Ok((done, left.pulled)),
+        None if left.closed && done.ended == left.pulled => Ok((done, left.pulled)),
+        None => fate.into_result().map(|never| match never {}),
     }
 }
 
 /// The outcome of each item that was started, and the items that were not.
 fn account<Src: Source, F, T, E>(shared: Shared<Src, F, Gather<T, E>>) -> Partial<T, E, Src> {
-    let (reason, end) = (shared.reason(), shared.end());
+    let end = shared.end();
+    // Of one kind for all of them, and made anew for each.
+    let fate = shared.fate::<Infallible, Infallible>();
     let left = shared.supply.into_left();
     let mut all: Vec<Option<Kept<T, E>>> = (0..left.pulled).map(|_| None).collect();
     for (number, kept) in shared.sink.done.into_inner().kept {
@@ -274,7 +278,12 @@ fn account<Src: Source, F, T, E>(shared: Shared<Src, F, Gather<T, E>>) -> Partia
         }
     }
     all.truncate(end);
-    let dropped = || Some(Outcome::Cancelled(reason.clone()));
+    let dropped = || {
+        Some(match &fate {
+            Outcome::Cancelled(reason) => Outcome::Cancelled(reason.clone()),
+            _ => Outcome::TimedOut,
+        })
+    };
     let outcomes = all
         .into_iter()
         .filter_map(|kept| kept.unwrap_or_else(dropped));

@@ -21,6 +21,7 @@ use crate::combine::Settlement;
 use crate::outcome::{Outcome, settle};
 use crate::reason::{Reason, ReasonKind};
 use crate::scope::{Scope, Spawner};
+use crate::timeout::current_deadline;
 
 /// A batch that took longer than this was worth a task of its own for each of its items.
 const WORTH_SHARING: Duration = Duration::from_micros(20);
@@ -57,7 +58,7 @@ pub(super) trait Sink<T, E>: Send + Sync + 'static {
     }
 
     /// An item was pulled and is dropped.
-    fn aborted(&self, hand: &mut Self::Hand, number: usize, reason: impl FnOnce() -> Reason);
+    fn aborted(&self, hand: &mut Self::Hand, number: usize, fate: impl FnOnce() -> Outcome<T, E>);
 }
 
 /// What the workers of a map share.
@@ -68,6 +69,8 @@ pub(super) struct Shared<Src: Source, F, K> {
     f: F,
     limit: usize,
     workers: AtomicUsize,
+    /// When the tasks end at the latest: they have the caller's deadline.
+    deadline: Option<tokio::time::Instant>,
     /// Items behind this one do not count.
     end: watch::Sender<usize>,
 }
@@ -81,6 +84,7 @@ impl<Src: Source, F, K> Shared<Src, F, K> {
             f: map.f,
             limit: map.limit,
             workers: AtomicUsize::new(0),
+            deadline: current_deadline(),
             end: watch::Sender::new(usize::MAX),
         })
     }
@@ -89,9 +93,20 @@ impl<Src: Source, F, K> Shared<Src, F, K> {
         *self.end.borrow()
     }
 
-    /// Why what was not done was not.
-    pub(super) fn reason(&self) -> Reason {
-        self.spawner.signal().reason().unwrap_or_else(stopped)
+    /// How what was not done ended.
+    pub(super) fn fate<T, E>(&self) -> Outcome<T, E> {
+        let is_late = || {
+            self.deadline
+                .is_some_and(|at| tokio::time::Instant::now() >= at)
+        };
+        match self.spawner.signal().reason() {
+            Some(reason) => Outcome::Cancelled(reason),
+            None if is_late() => Outcome::TimedOut,
+            None => Outcome::Cancelled(Reason::literal(
+                ReasonKind::Dropped,
+                "its task was stopped from outside",
+            )),
+        }
     }
 
     /// What came of the future of an item; `None` if it is behind the end. That drops it in the midst of its run.
@@ -123,10 +138,6 @@ impl<Src: Source, F, K> Shared<Src, F, K> {
             is_earlier
         });
     }
-}
-
-fn stopped() -> Reason {
-    Reason::literal(ReasonKind::Dropped, "its task was stopped from outside")
 }
 
 /// Starts one more worker, unless there are as many as there may be.
@@ -319,9 +330,9 @@ impl<'a, Src: Source, F, T, E, K: Sink<T, E>> Hands<'a, Src, F, T, E, K> {
 impl<Src: Source, F, T, E, K: Sink<T, E>> Drop for Hands<'_, Src, F, T, E, K> {
     fn drop(&mut self) {
         let Shared { supply, sink, .. } = self.shared;
-        let reason = || self.shared.reason();
+        let fate = || self.shared.fate();
         if let Some(number) = self.running {
-            sink.aborted(&mut self.hand, number, reason);
+            sink.aborted(&mut self.hand, number, fate);
         }
         if self.is_holder {
             supply.give_back(&mut self.batch);
@@ -332,7 +343,7 @@ impl<Src: Source, F, T, E, K: Sink<T, E>> Drop for Hands<'_, Src, F, T, E, K> {
         if !K::KEEPS_REST {
             for (number, item) in supply.take_returned() {
                 drop(item);
-                sink.aborted(&mut self.hand, number, reason);
+                sink.aborted(&mut self.hand, number, fate);
             }
         }
         sink.leave(&mut self.hand);

@@ -1,6 +1,7 @@
 //! Many items, a few at a time.
 
 mod ending;
+mod model;
 mod one_task;
 mod panics;
 mod spawned;
