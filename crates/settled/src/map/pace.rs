@@ -96,7 +96,8 @@ impl<T, E> Pace<T, E> {
     /// Room again, for so many.
     pub(super) fn make_room(&self, room: usize) {
         let mut state = self.state.lock();
-        state.room += room;
+        // Items that had come back when all was aborted gave their room back before.
+        state.room = state.room.saturating_add(room);
         let next = state.next();
         drop(state);
         if let Some(waker) = next {
@@ -121,6 +122,10 @@ impl<T: Send + 'static, E: Send + 'static> Sink<T, E> for std::sync::Arc<Pace<T,
     type Hand = Vec<Report<T, E>>;
 
     const KEEPS_REST: bool = false;
+
+    fn stops_at_failure(&self) -> bool {
+        false
+    }
 
     fn poll_room(&self, worker: usize, most: usize, cx: &mut Context<'_>) -> Poll<usize> {
         let mut state = self.state.lock();
@@ -153,13 +158,12 @@ impl<T: Send + 'static, E: Send + 'static> Sink<T, E> for std::sync::Arc<Pace<T,
         self.hungry.load(Ordering::Relaxed) > 0
     }
 
-    fn put(&self, hand: &mut Self::Hand, number: usize, kept: Kept<T, E>, is_end: bool) -> bool {
+    fn put(&self, hand: &mut Self::Hand, number: usize, kept: Kept<T, E>, is_end: bool) {
         hand.push(Report {
             number,
             kept,
             is_end,
         });
-        false
     }
 
     fn flush(&self, hand: &mut Self::Hand) {

@@ -181,6 +181,8 @@ impl<F: Future> Pool<F> {
         while self.ranks_left > 0 {
             if self.spent {
                 task.waker().wake_by_ref();
+                // Not with this rank: it may be the same one again in every poll.
+                self.rank = (self.rank + 1) % self.ranks.len();
                 self.ranks_left = 0;
                 return None;
             }

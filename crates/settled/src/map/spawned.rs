@@ -185,16 +185,12 @@ impl<T, E> Gather<T, E> {
 
     /// Apart from what is the rule, which is to stay small.
     #[inline(never)]
-    fn put_other(&self, hand: &mut Done<T, E>, number: usize, kept: Kept<T, E>) -> bool {
+    fn put_other(&self, hand: &mut Done<T, E>, number: usize, kept: Kept<T, E>) {
         match (self.mode, kept) {
             (Mode::Settle, kept) | (_, kept @ (Some(Outcome::Fulfilled(_)) | None)) => {
                 hand.kept.push((number, kept));
-                false
             }
-            (_, Some(failed)) => {
-                self.failed(hand, number, failed);
-                true
-            }
+            (_, Some(failed)) => self.failed(hand, number, failed),
         }
     }
 
@@ -215,6 +211,10 @@ impl<T: Send + 'static, E: Send + 'static> Sink<T, E> for Gather<T, E> {
 
     const KEEPS_REST: bool = true;
 
+    fn stops_at_failure(&self) -> bool {
+        self.mode != Mode::Settle
+    }
+
     fn poll_room(&self, _: usize, most: usize, _: &mut Context<'_>) -> Poll<usize> {
         Poll::Ready(most)
     }
@@ -226,14 +226,13 @@ impl<T: Send + 'static, E: Send + 'static> Sink<T, E> for Gather<T, E> {
     }
 
     #[inline(always)]
-    fn put(&self, hand: &mut Self::Hand, number: usize, kept: Kept<T, E>, _: bool) -> bool {
+    fn put(&self, hand: &mut Self::Hand, number: usize, kept: Kept<T, E>, _: bool) {
         hand.ended += 1;
         match (self.mode, kept) {
             (Mode::ForEach, Some(Outcome::Fulfilled(_)) | None) | (Mode::Collect, None) => {}
             (Mode::Collect, Some(Outcome::Fulfilled(value))) => hand.values.push((number, value)),
-            (_, kept) => return self.put_other(hand, number, kept),
+            (_, kept) => self.put_other(hand, number, kept),
         }
-        false
     }
 
     fn flush(&self, _: &mut Self::Hand) {}

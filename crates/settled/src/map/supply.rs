@@ -109,18 +109,27 @@ impl<Src: Source> Supply<Src> {
         self.hungry.load(Ordering::Relaxed) > 0
     }
 
-    /// The source is not asked for more.
-    pub(super) fn close(&self) {
+    /// The source is not asked for more. `mark` says where the end is; `false`: it was stopped before that, and there is no end any more.
+    pub(super) fn close(&self, mark: impl FnOnce()) -> bool {
         let mut state = self.state.lock();
+        if state.stopped {
+            return false;
+        }
         state.closed = true;
+        mark();
         self.unlock_and_wake(state);
+        true
     }
 
-    /// Nothing is handed out any more.
-    pub(super) fn stop(&self) {
+    /// Nothing is handed out any more. `false`: that does not count, for whoever says so is behind the end.
+    pub(super) fn stop(&self, is_behind: impl FnOnce() -> bool) -> bool {
         let mut state = self.state.lock();
+        if is_behind() {
+            return false;
+        }
         (state.closed, state.stopped) = (true, true);
         self.unlock_and_wake(state);
+        true
     }
 
     /// Items that came back, and that nobody will start.

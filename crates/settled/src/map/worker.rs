@@ -37,6 +37,9 @@ pub(super) trait Sink<T, E>: Send + Sync + 'static {
     /// Whether items that were not started are kept; they are dropped, and reported, if not.
     const KEEPS_REST: bool;
 
+    /// Whether a failure is the end of all.
+    fn stops_at_failure(&self) -> bool;
+
     /// Room for at least one item and at most `most`. None: it is over.
     fn poll_room(&self, worker: usize, most: usize, cx: &mut Context<'_>) -> Poll<usize>;
 
@@ -46,8 +49,8 @@ pub(super) trait Sink<T, E>: Send + Sync + 'static {
     /// Whether somebody waits for what is in the hands of a worker.
     fn is_hungry(&self) -> bool;
 
-    /// What came of an item, and whether nothing more is to be started.
-    fn put(&self, hand: &mut Self::Hand, number: usize, kept: Kept<T, E>, is_end: bool) -> bool;
+    /// What came of an item.
+    fn put(&self, hand: &mut Self::Hand, number: usize, kept: Kept<T, E>, is_end: bool);
 
     /// Passes on what a worker holds.
     fn flush(&self, hand: &mut Self::Hand);
@@ -131,7 +134,6 @@ impl<Src: Source, F, K> Shared<Src, F, K> {
     }
 
     fn ends_at(&self, number: usize) {
-        self.supply.close();
         self.end.send_if_modified(|end| {
             let is_earlier = number < *end;
             *end = number.min(*end);
@@ -202,7 +204,10 @@ where
                     }
                     match shared.up_to_the_end(Sh::ENDS, number, running).await {
                         Some(outcome) => hands.ended::<S, Sh>(number, outcome),
-                        None => hands.is_behind_the_end(number),
+                        None => {
+                            hands.is_behind_the_end(number);
+                            false
+                        }
                     }
                 }
             };
@@ -306,24 +311,26 @@ impl<'a, Src: Source, F, T, E, K: Sink<T, E>> Hands<'a, Src, F, T, E, K> {
             Outcome::Cancelled(reason) => (Some(Outcome::Cancelled(reason)), Next::On),
             Outcome::Abandoned => (Some(Outcome::Abandoned), Next::On),
         };
-        if Sh::ENDS && number > self.shared.end() {
-            return self.is_behind_the_end(number);
-        }
         let is_end = matches!(next, Next::End);
-        if is_end {
-            self.shared.ends_at(number);
+        let stops = kept.as_ref().is_some_and(|kept| !kept.is_fulfilled())
+            && self.shared.sink.stops_at_failure();
+        let Shared { supply, sink, .. } = self.shared;
+        // Of an end and a failure behind it, the first one counts.
+        if is_end && !supply.close(|| self.shared.ends_at(number)) {
+            sink.aborted(&mut self.hand, number, || self.shared.fate());
+        } else if stops && !supply.stop(|| Sh::ENDS && number > self.shared.end()) {
+            self.is_behind_the_end(number);
+        } else {
+            sink.put(&mut self.hand, number, kept, is_end);
+            return stops;
         }
-        let is_over = self.shared.sink.put(&mut self.hand, number, kept, is_end);
-        if is_over {
-            self.shared.supply.stop();
-        }
-        is_over
+        false
     }
 
     /// As if it had never been.
-    fn is_behind_the_end(&mut self, number: usize) -> bool {
+    fn is_behind_the_end(&mut self, number: usize) {
         self.running = None;
-        self.shared.sink.put(&mut self.hand, number, None, false)
+        self.shared.sink.put(&mut self.hand, number, None, false);
     }
 }
 

@@ -283,7 +283,13 @@ async fn streamed(rng: &mut fastrand::Rng) {
     }
     let closed = stream.close().await;
     case.check();
-    assert!(closed.len() <= case.limit, "so many were ahead");
+    assert!(
+        closed.len() <= case.limit,
+        "{} were ahead, limit {}, taken {taken}, {:?} {closed:?}",
+        closed.len(),
+        case.limit,
+        case.scripts
+    );
     assert!(taken + closed.len() <= case.scripts.len());
     assert!(taken + closed.len() >= case.world.started.load(Ordering::SeqCst).min(case.end()));
 }
