@@ -6,12 +6,14 @@
 mod collect;
 mod drive;
 mod items;
+mod pace;
 mod partial;
 mod pool;
 mod shape;
 mod spawned;
 mod stream;
 mod supply;
+mod worker;
 
 use std::fmt;
 use std::marker::PhantomData;

@@ -4,7 +4,7 @@ use std::future::IntoFuture;
 use std::pin::pin;
 
 use super::Map;
-use super::drive::{Drive, Ended, Next};
+use super::drive::{Drive, Driven, Ended, Next};
 use super::items::Source;
 use super::partial::{Partial, Rest};
 use super::shape::{Shape, Step};
@@ -35,31 +35,24 @@ where
     /// Those that woke are polled each once before any of them twice, and before new ones are started. After 256 new items in one poll the
     /// other tasks of the runtime have their turn.
     pub async fn collect(self) -> Result<Vec<Sh::Value>, S::Failure> {
-        let unordered = self.unordered;
-        let mut values = Vec::new();
-        let stop = self
+        let mut kept = InOrder::new::<Sh, S::Value>(self.unordered);
+        let driven = self
             .drive(|number, ended| match keep::<S, Sh>(resume(ended)) {
-                Ok(Step::Keep(value)) if unordered => {
-                    values.push(Some(value));
-                    Next::On
-                }
                 Ok(Step::Keep(value)) => {
-                    put(&mut values, number, value);
+                    kept.put(number, value);
                     Next::On
                 }
                 Ok(Step::Skip) => Next::On,
                 Ok(Step::End) => {
-                    if !unordered {
-                        values.truncate(number);
-                    }
+                    kept.end(number);
                     Next::End
                 }
                 Err(failure) => Next::Stop(failure),
             })
             .await;
-        match stop {
-            (_, Some(failure)) => Err(failure),
-            (_, None) => Ok(values.into_iter().flatten().collect()),
+        match driven.answer {
+            Some(failure) => Err(failure),
+            None => Ok(kept.into_vec()),
         }
     }
 
@@ -80,14 +73,14 @@ where
     /// # });
     /// ```
     pub async fn for_each(self) -> Result<(), S::Failure> {
-        let stop = self
+        let driven = self
             .drive(|_, ended| match keep::<S, Sh>(resume(ended)) {
                 Ok(Step::Keep(_) | Step::Skip) => Next::On,
                 Ok(Step::End) => Next::End,
                 Err(failure) => Next::Stop(failure),
             })
             .await;
-        stop.1.map_or(Ok(()), Err)
+        driven.answer.map_or(Ok(()), Err)
     }
 
     /// The outcome of every item; failures and panics end only the item they come from.
@@ -107,29 +100,26 @@ where
     /// # });
     /// ```
     pub async fn collect_settled(self) -> Vec<Outcome<Sh::Value, S::Error>> {
-        let unordered = self.unordered;
-        let mut outcomes = Vec::new();
+        let mut kept = InOrder::new::<Sh, S::Value>(self.unordered);
         self.drive::<()>(|number, ended| {
-            let (kept, next) = settled::<S, Sh, ()>(ended);
-            match kept {
-                Some(outcome) if unordered => outcomes.push(Some(outcome)),
-                Some(outcome) => put(&mut outcomes, number, outcome),
-                None => {}
+            let (outcome, next) = settled::<S, Sh, ()>(ended);
+            if let Some(outcome) = outcome {
+                kept.put(number, outcome);
             }
-            if matches!(next, Next::End) && !unordered {
-                outcomes.truncate(number);
+            if let Next::End = next {
+                kept.end(number);
             }
             next
         })
         .await;
-        outcomes.into_iter().flatten().collect()
+        kept.into_vec()
     }
 
     /// Stops at the first failure, and accounts for everything: the outcome of each item that was started, in the order of the
     /// items, and the items that were not.
     ///
     /// What ran when the failure came is dropped, and [`Cancelled`](Outcome::Cancelled) with a reason of the kind
-    /// [`Failed`](ReasonKind::Failed).
+    /// [`Failed`](ReasonKind::Failed). With [`map_while`](crate::map_while()), what is behind the end has no outcome.
     ///
     /// # Panics
     /// If the source of the items panics; whatever runs is dropped first.
@@ -149,8 +139,8 @@ where
     pub async fn collect_partial(self) -> Partial<Sh::Value, S::Error, Src> {
         let mut source = Box::pin(self.source);
         let mut kept: Vec<Option<Kept<_, _>>> = Vec::new();
-        let drive = Drive::new(source.as_mut(), self.f, self.limit);
-        let (pulled, _) = drive
+        let mut end = usize::MAX;
+        let driven = Drive::new(source.as_mut(), self.f, self.limit)
             .run(|number, ended| {
                 let (outcome, next) = settled::<S, Sh, ()>(ended);
                 let failed = outcome
@@ -160,6 +150,7 @@ where
                 match next {
                     Next::End => {
                         kept.truncate(number);
+                        end = number;
                         Next::End
                     }
                     _ if failed => Next::Stop(()),
@@ -167,13 +158,8 @@ where
                 }
             })
             .await;
-        if kept
-            .iter()
-            .flatten()
-            .flatten()
-            .any(|outcome| !outcome.is_fulfilled())
-        {
-            kept.resize_with(pulled, || None);
+        if driven.answer.is_some() {
+            kept.resize_with(driven.pulled.min(end), || None);
         }
         let dropped = || {
             let reason = Reason::literal(ReasonKind::Failed, "another item failed");
@@ -184,11 +170,11 @@ where
             .filter_map(|kept| kept.unwrap_or_else(dropped));
         Partial {
             outcomes: outcomes.collect(),
-            rest: Rest::new(Vec::new(), source),
+            rest: Rest::new(Vec::new(), (!driven.exhausted).then_some(source)),
         }
     }
 
-    async fn drive<B>(self, ended: impl FnMut(usize, Ended<S>) -> Next<B>) -> (usize, Option<B>) {
+    async fn drive<B>(self, ended: impl FnMut(usize, Ended<S>) -> Next<B>) -> Driven<B> {
         let source = pin!(self.source);
         Drive::new(source, self.f, self.limit).run(ended).await
     }
@@ -207,6 +193,7 @@ fn keep<S: Settlement, Sh: Shape<S::Value>>(settlement: S) -> Result<Step<Sh::Va
 pub(super) type Kept<T, E> = Option<Outcome<T, E>>;
 
 /// What an item's end leaves behind, and what it means for the others.
+#[inline]
 pub(super) fn settled<S: Settlement, Sh: Shape<S::Value>, B>(
     ended: Ended<S>,
 ) -> (Kept<Sh::Value, S::Error>, Next<B>) {
@@ -219,6 +206,57 @@ pub(super) fn settled<S: Settlement, Sh: Shape<S::Value>, B>(
         Ok(Step::Skip) => (None, Next::On),
         Ok(Step::End) => (None, Next::End),
         Err(failed) => (Some(failed.into()), Next::On),
+    }
+}
+
+/// What is kept, in the order of the items or in that in which it came.
+struct InOrder<T> {
+    values: Vec<Option<T>>,
+    /// Where they stand as they came, and one of them may be the end: whose they are.
+    numbers: Vec<usize>,
+    unordered: bool,
+    ends: bool,
+}
+
+impl<T> InOrder<T> {
+    fn new<Sh: Shape<V>, V>(unordered: bool) -> Self {
+        Self {
+            values: Vec::new(),
+            numbers: Vec::new(),
+            unordered,
+            ends: Sh::ENDS,
+        }
+    }
+
+    #[inline]
+    fn put(&mut self, number: usize, value: T) {
+        if !self.unordered {
+            return put(&mut self.values, number, value);
+        }
+        self.values.push(Some(value));
+        if self.ends {
+            self.numbers.push(number);
+        }
+    }
+
+    /// What is behind this item does not count.
+    fn end(&mut self, end: usize) {
+        if !self.unordered {
+            return self.values.truncate(end);
+        }
+        let numbers = self.numbers.iter();
+        for (value, _) in self
+            .values
+            .iter_mut()
+            .zip(numbers)
+            .filter(|(_, n)| **n > end)
+        {
+            *value = None;
+        }
+    }
+
+    fn into_vec(self) -> Vec<T> {
+        self.values.into_iter().flatten().collect()
     }
 }
 

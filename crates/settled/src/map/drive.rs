@@ -32,10 +32,26 @@ pub(super) struct Drive<Src, F, Fut: IntoFuture> {
     f: F,
     pool: Pool<Fut::IntoFuture>,
     pulled: usize,
+    /// No more items are pulled.
+    closed: bool,
+    /// The source has ended.
     exhausted: bool,
     /// `f` is making the future of the item pulled last.
     making: bool,
+    /// How many items may still be pulled in this poll.
+    turn: usize,
+    /// What runs has used up what the task may do in one go, so nothing was pulled: the next poll begins with that.
+    owed: bool,
     source: Src,
+}
+
+/// What it came to.
+pub(super) struct Driven<B> {
+    /// How many items were pulled.
+    pub(super) pulled: usize,
+    /// The source has ended, and is not to be asked again.
+    pub(super) exhausted: bool,
+    pub(super) answer: Option<B>,
 }
 
 impl<Src, F, Fut: IntoFuture> Drive<Src, F, Fut> {
@@ -44,8 +60,11 @@ impl<Src, F, Fut: IntoFuture> Drive<Src, F, Fut> {
             f,
             pool: Pool::new(limit),
             pulled: 0,
+            closed: false,
             exhausted: false,
             making: false,
+            turn: 0,
+            owed: false,
             source,
         }
     }
@@ -57,19 +76,23 @@ where
     F: FnMut(Src::Item) -> Fut,
     Fut: IntoFuture,
 {
-    /// Runs to the end, or until `ended` says stop; by then nothing runs any more. How many items were pulled, and the answer.
+    /// Runs to the end, or until `ended` says stop; by then nothing runs any more.
     ///
     /// # Panics
     /// With the panics that `ended` is told of and goes on with; with one of the source; with one of a loser's destructor.
     pub(super) async fn run<B>(
         mut self,
         mut ended: impl FnMut(usize, Ended<Fut::Output>) -> Next<B>,
-    ) -> (usize, Option<B>) {
+    ) -> Driven<B> {
         let answer = poll_fn(|cx| self.poll_caught(cx, &mut ended)).await;
         if let Some(payload) = self.pool.clear() {
             panic::resume_unwind(payload);
         }
-        (self.pulled, answer)
+        Driven {
+            pulled: self.pulled,
+            exhausted: self.exhausted,
+            answer,
+        }
     }
 
     /// As `poll`. A panic of an item is its end; after any other, nothing is left to run when it goes on.
@@ -78,6 +101,8 @@ where
         cx: &mut Context<'_>,
         ended: &mut impl FnMut(usize, Ended<Fut::Output>) -> Next<B>,
     ) -> Poll<Option<B>> {
+        self.turn = TURN;
+        self.pool.begin(cx);
         loop {
             // `AssertUnwindSafe`: who panicked is dropped below, and so is everybody if the panic goes on.
             let polled = panic::catch_unwind(AssertUnwindSafe(|| self.poll(cx, ended)));
@@ -90,13 +115,13 @@ where
                 Some(number) => number,
                 None => self.go_on_with(payload),
             };
-            let next =
-                panic::catch_unwind(AssertUnwindSafe(|| ended(number, Err(Panic::new(payload)))));
+            let next = panic::catch_unwind(AssertUnwindSafe(|| {
+                let next = ended(number, Err(Panic::new(payload)));
+                self.decide(number, next)
+            }));
             match next {
-                Ok(next) => match self.decide(number, next) {
-                    ControlFlow::Continue(()) => {}
-                    ControlFlow::Break(answer) => return Poll::Ready(Some(answer)),
-                },
+                Ok(ControlFlow::Continue(())) => {}
+                Ok(ControlFlow::Break(answer)) => return Poll::Ready(Some(answer)),
                 Err(payload) => self.go_on_with(payload),
             }
         }
@@ -112,27 +137,49 @@ where
         cx: &mut Context<'_>,
         ended: &mut impl FnMut(usize, Ended<Fut::Output>) -> Next<B>,
     ) -> Poll<Option<B>> {
-        self.pool.begin(cx);
-        while let Some((number, output)) = self.pool.next_ended() {
+        let was_owed = self.owed;
+        if was_owed && let ControlFlow::Break(answer) = self.start_more(cx, ended) {
+            return Poll::Ready(Some(answer));
+        }
+        while let Some((number, output)) = self.pool.next_ended(cx) {
             let next = ended(number, Ok(output));
             if let ControlFlow::Break(answer) = self.decide(number, next) {
                 return Poll::Ready(Some(answer));
             }
         }
-        let mut turn = TURN;
-        while !self.exhausted && self.pool.has_room() {
-            if turn == 0 {
+        if let ControlFlow::Break(answer) = self.start_more(cx, ended) {
+            return Poll::Ready(Some(answer));
+        }
+        // Taking turns: who is new does not starve who runs, either.
+        self.owed &= !was_owed;
+        match self.closed && self.pool.is_empty() {
+            true => Poll::Ready(None),
+            false => Poll::Pending,
+        }
+    }
+
+    /// Pulls and starts what there is room for.
+    #[inline]
+    fn start_more<B>(
+        &mut self,
+        cx: &mut Context<'_>,
+        ended: &mut impl FnMut(usize, Ended<Fut::Output>) -> Next<B>,
+    ) -> ControlFlow<B> {
+        self.owed = false;
+        while !self.closed && self.pool.has_room() {
+            if self.turn == 0 || self.pool.is_spent() {
+                self.owed = self.turn > 0;
                 cx.waker().wake_by_ref();
-                return Poll::Pending;
+                break;
             }
-            turn -= 1;
+            self.turn -= 1;
             let item = match self.source.as_mut().poll_next(cx) {
                 Poll::Ready(Some(item)) => item,
                 Poll::Ready(None) => {
-                    self.exhausted = true;
+                    (self.closed, self.exhausted) = (true, true);
                     break;
                 }
-                Poll::Pending => return Poll::Pending,
+                Poll::Pending => break,
             };
             let number = self.pulled;
             self.pulled += 1;
@@ -141,15 +188,10 @@ where
             self.making = false;
             if let Some(output) = self.pool.start(number, future, cx) {
                 let next = ended(number, Ok(output));
-                if let ControlFlow::Break(answer) = self.decide(number, next) {
-                    return Poll::Ready(Some(answer));
-                }
+                self.decide(number, next)?;
             }
         }
-        match self.exhausted && self.pool.is_empty() {
-            true => Poll::Ready(None),
-            false => Poll::Pending,
-        }
+        ControlFlow::Continue(())
     }
 
     #[inline]
@@ -158,9 +200,9 @@ where
             Next::On => ControlFlow::Continue(()),
             Next::Stop(answer) => ControlFlow::Break(answer),
             Next::End => {
-                self.exhausted = true;
+                self.closed = true;
                 match self.pool.drop_after(Some(number)) {
-                    Some(payload) => self.go_on_with(payload),
+                    Some(payload) => panic::resume_unwind(payload),
                     None => ControlFlow::Continue(()),
                 }
             }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use futures_core::Stream;
 
@@ -13,7 +13,8 @@ use crate::outcome::Outcome;
 #[derive(Debug)]
 #[must_use = "it has the failure that ended it, and what was not done"]
 pub struct Partial<T, E, Src: Source> {
-    /// The outcome of each item that was started, in the order of the items.
+    /// The outcome of each item that was started, in the order of the items. With [`map_while`](crate::map_while()), of those before the
+    /// end.
     pub outcomes: Vec<Outcome<T, E>>,
     /// The items that were not: an iterator, or a stream, as the items were.
     pub rest: Rest<Src>,
@@ -31,14 +32,16 @@ impl<T, E, Src: Source> Partial<T, E, Src> {
 #[must_use = "these are items that nobody has worked on"]
 pub struct Rest<Src: Source> {
     pulled: std::vec::IntoIter<Src::Item>,
-    source: Pin<Box<Src>>,
+    /// Until it has ended: it is not asked again.
+    source: Option<Pin<Box<Src>>>,
 }
 
 // Only the source is ever pinned, and that is in a box.
 impl<Src: Source> Unpin for Rest<Src> {}
 
 impl<Src: Source> Rest<Src> {
-    pub(super) fn new(pulled: Vec<Src::Item>, source: Pin<Box<Src>>) -> Self {
+    /// `source` is `None` if it has ended.
+    pub(super) fn new(pulled: Vec<Src::Item>, source: Option<Pin<Box<Src>>>) -> Self {
         Self {
             pulled: pulled.into_iter(),
             source,
@@ -58,7 +61,14 @@ impl<I: Iterator> Iterator for Rest<FromIter<I>> {
     type Item = I::Item;
 
     fn next(&mut self) -> Option<I::Item> {
-        self.pulled.next().or_else(|| self.source.0.next())
+        if let Some(item) = self.pulled.next() {
+            return Some(item);
+        }
+        let item = self.source.as_mut()?.0.next();
+        if item.is_none() {
+            self.source = None;
+        }
+        item
     }
 }
 
@@ -66,9 +76,16 @@ impl<S: Stream> Stream for Rest<FromStream<S>> {
     type Item = S::Item;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<S::Item>> {
-        match self.pulled.next() {
-            Some(item) => Poll::Ready(Some(item)),
-            None => self.source.as_mut().poll_next(cx),
+        if let Some(item) = self.pulled.next() {
+            return Poll::Ready(Some(item));
         }
+        let Some(source) = &mut self.source else {
+            return Poll::Ready(None);
+        };
+        let item = ready!(source.as_mut().poll_next(cx));
+        if item.is_none() {
+            self.source = None;
+        }
+        Poll::Ready(item)
     }
 }

@@ -3,6 +3,8 @@
 use std::future::Future;
 use std::task::Context;
 
+use tokio::task::coop::has_budget_remaining;
+
 use crate::slots::{Payload, Slots};
 use crate::wake::WakeSet;
 
@@ -18,8 +20,11 @@ pub(super) struct Pool<F> {
     running: usize,
     /// Who is being polled.
     at: Option<Place>,
-    /// The rank whose turn it is in this poll.
+    /// The rank whose turn it is, and how many have not had theirs in this poll.
     rank: usize,
+    ranks_left: usize,
+    /// Somebody has used up what tokio lets a task do in one go.
+    spent: bool,
 }
 
 struct Rank<F> {
@@ -45,6 +50,8 @@ impl<F> Pool<F> {
             running: 0,
             at: None,
             rank: 0,
+            ranks_left: 0,
+            spent: false,
         }
     }
 
@@ -54,6 +61,11 @@ impl<F> Pool<F> {
 
     pub(super) fn has_room(&self) -> bool {
         self.running < self.limit
+    }
+
+    /// Whether somebody has used up what tokio lets a task do in one go: whoever is polled now could only say that it is pending.
+    pub(super) fn is_spent(&self) -> bool {
+        self.spent
     }
 
     #[cold]
@@ -136,6 +148,7 @@ impl<F: Future> Pool<F> {
         if polled.is_none() {
             self.free.pop();
             self.running += 1;
+            self.spent = !has_budget_remaining();
         }
         polled
     }
@@ -154,17 +167,29 @@ impl<F: Future> Pool<F> {
 
     /// Begins a poll of those that woke: from now on it is `cx` that is woken.
     pub(super) fn begin(&mut self, cx: &Context<'_>) {
-        self.rank = 0;
+        self.spent = !has_budget_remaining();
+        self.ranks_left = self.ranks.len();
         for rank in &mut self.ranks {
             rank.wakes.begin(cx);
         }
     }
 
     /// Polls those that woke, once each, up to the next one that ends: the number of its item, and what it gave.
-    pub(super) fn next_ended(&mut self) -> Option<(usize, F::Output)> {
-        while let Some(rank) = self.ranks.get_mut(self.rank) {
+    ///
+    /// Where somebody uses up what the task may do in one go, the next poll begins with the one behind it.
+    pub(super) fn next_ended(&mut self, task: &Context<'_>) -> Option<(usize, F::Output)> {
+        while self.ranks_left > 0 {
+            if self.spent {
+                task.waker().wake_by_ref();
+                // Not with this rank: it may be the same one again in every poll.
+                self.rank = (self.rank + 1) % self.ranks.len();
+                self.ranks_left = 0;
+                return None;
+            }
+            let rank = &mut self.ranks[self.rank];
             let Some(slot) = rank.wakes.next() else {
-                self.rank += 1;
+                self.rank = (self.rank + 1) % self.ranks.len();
+                self.ranks_left -= 1;
                 continue;
             };
             let number = rank.numbers[slot];
@@ -179,6 +204,7 @@ impl<F: Future> Pool<F> {
                 self.leave(place);
                 return Some((number, output));
             }
+            self.spent = !has_budget_remaining();
         }
         None
     }

@@ -5,6 +5,10 @@ pub trait Shape<V> {
     /// What is kept of it.
     type Value;
 
+    /// Whether a value can be the end.
+    #[doc(hidden)]
+    const ENDS: bool = false;
+
     #[doc(hidden)]
     fn step(value: V) -> Step<Self::Value>;
 }
@@ -50,6 +54,8 @@ pub enum While {}
 
 impl<T> Shape<Option<T>> for While {
     type Value = T;
+
+    const ENDS: bool = true;
 
     fn step(value: Option<T>) -> Step<T> {
         value.map_or(Step::End, Step::Keep)

@@ -1,72 +1,50 @@
 //! Outcomes as they come, with the consumer setting the pace.
 
 use std::collections::VecDeque;
-use std::convert::Infallible;
 use std::fmt;
 use std::future::{Future, IntoFuture, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use futures_core::Stream;
-use tokio::sync::mpsc;
 
-use super::collect::{Kept, settled};
-use super::drive::Next;
 use super::items::Source;
+use super::pace::{Pace, Report};
 use super::shape::Shape;
-use super::spawned::{SpawnedMap, stopped};
-use super::supply::Supply;
-use crate::abort::AbortSignal;
+use super::spawned::SpawnedMap;
+use super::worker::{Shared, start};
 use crate::combine::Settlement;
-use crate::outcome::{Outcome, settle};
+use crate::outcome::Outcome;
 use crate::reason::{Reason, ReasonKind};
 use crate::scope::{Scope, Spawner};
-use crate::semaphore::{OwnedPermit, Semaphore};
 
 /// The outcomes of a [`SpawnedMap`] as a stream: see [`SpawnedMap::stream`].
 ///
 /// When it has ended, its tasks are gone. Dropped before that, it aborts them; what can't be gone at once is joined by
-/// [`drained`](crate::drained), or by the scope of the task it was dropped in.
+/// [`drained`](crate::drained).
 #[must_use = "a stream that is dropped aborts what runs"]
 pub struct MapStream<T, E> {
-    tasks: Tasks,
-    signal: AbortSignal,
-    /// Closes when no worker is left.
-    reports: mpsc::UnboundedReceiver<Report<T, E>>,
-    /// Outcomes that wait for earlier ones, from `next` on.
-    waiting: VecDeque<Option<Report<T, E>>>,
-    /// The number of the item whose outcome is next, or how many there were already.
+    spawner: Spawner,
+    /// Owns the tasks, and ends when they are gone.
+    join: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    pace: Arc<Pace<T, E>>,
+    /// What came last, in no order.
+    came: Vec<Report<T, E>>,
+    /// Outcomes in the order in which they are given, from `next` on; those that are not there yet are awaited.
+    queue: VecDeque<Option<Report<T, E>>>,
+    /// How many items have had their turn.
     next: usize,
     ordered: bool,
-    /// Closed, it lets no more items start.
-    permits: Arc<Semaphore>,
-    /// How many items were started, so far.
-    started: Arc<AtomicUsize>,
     /// Items from this one on do not count.
     end: usize,
-}
-
-enum Tasks {
-    Running(Scope),
-    Joining(Pin<Box<dyn Future<Output = ()> + Send>>),
-    Gone,
-}
-
-/// What came of an item. Its permit goes when the consumer has the outcome, and lets another item start.
-struct Report<T, E> {
-    number: usize,
-    kept: Kept<T, E>,
-    is_end: bool,
-    _permit: OwnedPermit,
 }
 
 impl<T, E> MapStream<T, E> {
     /// The next outcome; `None` when all items have had theirs.
     ///
     /// # Panics
-    /// If the source of the items has panicked.
+    /// If the source of the items has panicked, once all other outcomes were given.
     ///
     /// # Cancel safety
     /// Nothing is lost by dropping the future.
@@ -75,7 +53,8 @@ impl<T, E> MapStream<T, E> {
     }
 
     /// Aborts what runs, waits until it is gone, and gives all outcomes that were not taken: those that were there, and for
-    /// what ran, [`Cancelled`](Outcome::Cancelled). Items that were not started are still in the source, which is dropped.
+    /// every other item that was pulled, [`Cancelled`](Outcome::Cancelled). Items that were not are still in the source, which is
+    /// dropped.
     ///
     /// # Panics
     /// As [`next`](Self::next).
@@ -83,10 +62,9 @@ impl<T, E> MapStream<T, E> {
     /// # Cancel safety
     /// Dropping the future drops the stream.
     pub async fn close(mut self) -> Vec<Outcome<T, E>> {
-        self.permits.close();
-        if let Tasks::Running(scope) = &self.tasks {
-            scope.abort(Reason::literal(ReasonKind::Closed, "the stream was closed"));
-        }
+        self.spawner
+            .abort(Reason::literal(ReasonKind::Closed, "the stream was closed"));
+        self.pace.close();
         let mut outcomes = Vec::new();
         while let Some(outcome) = self.next().await {
             outcomes.push(outcome);
@@ -96,9 +74,10 @@ impl<T, E> MapStream<T, E> {
 
     fn poll_outcome(&mut self, cx: &mut Context<'_>) -> Poll<Option<Outcome<T, E>>> {
         loop {
-            if let Some(report) = self.waiting.front_mut().and_then(Option::take) {
-                self.waiting.pop_front();
+            if let Some(report) = self.queue.front_mut().and_then(Option::take) {
+                self.queue.pop_front();
                 self.next += 1;
+                self.pace.make_room(1);
                 match report.kept {
                     Some(outcome) if report.number < self.end => {
                         return Poll::Ready(Some(outcome));
@@ -106,57 +85,47 @@ impl<T, E> MapStream<T, E> {
                     _ => continue,
                 }
             }
-            match self.reports.poll_recv(cx) {
-                Poll::Ready(Some(report)) => self.take_in(report),
-                Poll::Ready(None) => {
-                    ready!(self.poll_gone(cx));
-                    // What was started, and has no outcome: it was aborted.
-                    let started = self.started.load(Ordering::Acquire);
-                    if self.next >= started.min(self.end) {
-                        return Poll::Ready(None);
-                    }
-                    self.waiting.pop_front();
-                    self.next += 1;
-                    let reason = self.signal.reason().unwrap_or_else(stopped);
-                    return Poll::Ready(Some(Outcome::Cancelled(reason)));
+            let wanted = self.ordered.then_some(self.next);
+            if self
+                .pace
+                .poll_reports(&mut self.came, wanted, cx)
+                .is_pending()
+            {
+                let Some(mut join) = self.join.take() else {
+                    return Poll::Ready(None);
+                };
+                // If it panics it is gone.
+                if join.as_mut().poll(cx).is_pending() {
+                    self.join = Some(join);
+                    return Poll::Pending;
                 }
-                Poll::Pending => return Poll::Pending,
             }
+            self.take_in();
         }
     }
 
-    fn take_in(&mut self, report: Report<T, E>) {
-        if report.is_end {
-            self.end = self.end.min(report.number);
+    /// Puts into the queue what came.
+    fn take_in(&mut self) {
+        for report in self.came.drain(..) {
+            if report.is_end {
+                self.end = self.end.min(report.number);
+            }
+            if !self.ordered {
+                self.queue.push_back(Some(report));
+                continue;
+            }
+            let at = report.number - self.next;
+            if at >= self.queue.len() {
+                self.queue.resize_with(at + 1, || None);
+            }
+            self.queue[at] = Some(report);
         }
-        if !self.ordered {
-            self.waiting.push_back(Some(report));
-            return;
-        }
-        let at = report.number - self.next;
-        if at >= self.waiting.len() {
-            self.waiting.resize_with(at + 1, || None);
-        }
-        self.waiting[at] = Some(report);
-    }
-
-    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if let Tasks::Running(_) = &self.tasks
-            && let Tasks::Running(scope) = std::mem::replace(&mut self.tasks, Tasks::Gone)
-        {
-            self.tasks = Tasks::Joining(Box::pin(scope.join()));
-        }
-        if let Tasks::Joining(join) = &mut self.tasks {
-            ready!(join.as_mut().poll(cx));
-            self.tasks = Tasks::Gone;
-        }
-        Poll::Ready(())
     }
 }
 
 impl<T, E> Drop for MapStream<T, E> {
     fn drop(&mut self) {
-        self.permits.close();
+        self.pace.close();
     }
 }
 
@@ -174,21 +143,9 @@ impl<T, E> Stream for MapStream<T, E> {
 impl<T, E> fmt::Debug for MapStream<T, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MapStream")
-            .field("started", &self.started.load(Ordering::Relaxed))
             .field("delivered", &self.next)
             .finish_non_exhaustive()
     }
-}
-
-struct Shared<Src: Source, F> {
-    supply: Supply<Src>,
-    f: F,
-    limit: usize,
-    workers: AtomicUsize,
-    spawner: Spawner,
-    /// One for each item that was started and whose outcome the consumer does not have yet.
-    permits: Arc<Semaphore>,
-    started: Arc<AtomicUsize>,
 }
 
 impl<Src, F, Fut, S, Sh> SpawnedMap<Src, F, Sh>
@@ -224,104 +181,19 @@ where
     /// ```
     pub fn stream(self) -> MapStream<Sh::Value, S::Error> {
         let scope = Scope::new();
-        let (sender, reports) = mpsc::unbounded_channel();
-        let started = Arc::new(AtomicUsize::new(0));
-        let permits = Arc::new(Semaphore::new(self.0.limit));
-        let shared = Arc::new(Shared {
-            supply: Supply::new(self.0.source),
-            f: self.0.f,
-            limit: self.0.limit,
-            workers: AtomicUsize::new(0),
-            spawner: scope.spawner(),
-            permits: Arc::clone(&permits),
-            started: Arc::clone(&started),
-        });
-        start::<Src, F, Fut, S, Sh>(&shared, sender);
+        let pace = Arc::new(Pace::new(self.0.limit));
+        let ordered = !self.0.unordered;
+        let shared = Shared::new(self.0, &scope, Arc::clone(&pace));
+        start::<Src, F, Fut, S, Sh, _>(&shared);
         MapStream {
-            signal: scope.signal(),
-            tasks: Tasks::Running(scope),
-            reports,
-            waiting: VecDeque::new(),
+            spawner: scope.spawner(),
+            join: Some(Box::pin(scope.join())),
+            pace,
+            came: Vec::new(),
+            queue: VecDeque::new(),
             next: 0,
-            ordered: !self.0.unordered,
-            permits,
-            started,
+            ordered,
             end: usize::MAX,
         }
-    }
-}
-
-/// Starts one more worker, unless there are as many as there may be.
-fn start<Src, F, Fut, S, Sh>(
-    shared: &Arc<Shared<Src, F>>,
-    reports: mpsc::UnboundedSender<Report<Sh::Value, S::Error>>,
-) where
-    Src: Source + Send + 'static,
-    Src::Item: Send + 'static,
-    F: Fn(Src::Item) -> Fut + Send + Sync + 'static,
-    Fut: IntoFuture<Output = S> + 'static,
-    Fut::IntoFuture: Send + 'static,
-    S: Settlement + Send + 'static,
-    S::Error: Send + 'static,
-    Sh: Shape<S::Value> + 'static,
-    Sh::Value: Send + 'static,
-{
-    if shared.workers.load(Ordering::Relaxed) >= shared.limit {
-        return;
-    }
-    let worker = shared.workers.fetch_add(1, Ordering::Relaxed);
-    if worker < shared.limit {
-        let work = work::<Src, F, Fut, S, Sh>(Arc::clone(shared), worker, reports);
-        drop(shared.spawner.spawn(work));
-    }
-}
-
-async fn work<Src, F, Fut, S, Sh>(
-    shared: Arc<Shared<Src, F>>,
-    worker: usize,
-    reports: mpsc::UnboundedSender<Report<Sh::Value, S::Error>>,
-) -> Result<(), Infallible>
-where
-    Src: Source + Send + 'static,
-    Src::Item: Send + 'static,
-    F: Fn(Src::Item) -> Fut + Send + Sync + 'static,
-    Fut: IntoFuture<Output = S> + 'static,
-    Fut::IntoFuture: Send + 'static,
-    S: Settlement + Send + 'static,
-    S::Error: Send + 'static,
-    Sh: Shape<S::Value> + 'static,
-    Sh::Value: Send + 'static,
-{
-    let mut pulled = Vec::new();
-    loop {
-        tokio::task::consume_budget().await;
-        let Ok(permit) = shared.permits.acquire_owned(1).await else {
-            return Ok(());
-        };
-        poll_fn(|cx| shared.supply.poll_pull(worker, 1, &mut pulled, cx)).await;
-        let Some((number, item)) = pulled.pop() else {
-            return Ok(());
-        };
-        shared.started.fetch_add(1, Ordering::AcqRel);
-        start::<Src, F, Fut, S, Sh>(&shared, reports.clone());
-        let future = async { Ok::<S, Infallible>((shared.f)(item).into_future().await) };
-        let ended = match settle(future).await {
-            Outcome::Fulfilled(settlement) => Ok(settlement),
-            Outcome::Panicked(panic) => Err(panic),
-            // It is not run under any limit or signal that could say so.
-            _ => return Ok(()),
-        };
-        let (kept, next) = settled::<S, Sh, ()>(ended);
-        let is_end = matches!(next, Next::End);
-        if is_end {
-            shared.supply.end();
-        }
-        // Without a consumer nobody wants to know; this task is about to be aborted.
-        let _ = reports.send(Report {
-            number,
-            kept,
-            is_end,
-            _permit: permit,
-        });
     }
 }

@@ -18,6 +18,8 @@ mod grace;
 #[cfg(loom)]
 mod loom;
 #[cfg(not(loom))]
+mod map;
+#[cfg(not(loom))]
 mod outcome;
 #[cfg(not(loom))]
 mod rate_limit;
