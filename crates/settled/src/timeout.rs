@@ -19,7 +19,8 @@ pub use stream::{TimeoutStream, deadline_stream, timeout_stream};
 
 use crate::outcome::Outcome;
 use crate::reason::{Reason, ReasonKind};
-use term::{Limit, Term};
+use term::Limit;
+pub(crate) use term::Term;
 
 /// Gives `future` at most the time `limit`.
 ///

@@ -28,7 +28,7 @@ enum End {
 }
 
 pin_project! {
-    pub(super) struct Term {
+    pub(crate) struct Term {
         limit: Limit,
         end: End,
         #[pin]
@@ -45,7 +45,7 @@ impl Term {
         }
     }
 
-    pub(super) fn at(at: Instant) -> Self {
+    pub(crate) fn at(at: Instant) -> Self {
         Self {
             limit: Limit::At(at),
             end: End::At(at),
@@ -59,7 +59,7 @@ impl Term {
 
     /// Polls by `poll`, within the limit. `poll` is not called once the time is up.
     #[inline]
-    pub(super) fn poll<R>(
+    pub(crate) fn poll<R>(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         poll: impl FnOnce(&mut Context<'_>) -> Poll<R>,
