@@ -64,6 +64,29 @@ impl<T, E> Cell<T, E> {
         std::mem::replace(&mut self.slot.lock(), slot)
     }
 
+    /// To the handle. If that is gone, it ends here.
+    fn hand_over(&self, outcome: Outcome<T, E>) {
+        let mut slot = self.slot.lock();
+        match &mut *slot {
+            Slot::Waiting(waker) => {
+                let waker = waker.take();
+                *slot = Slot::Settled(outcome);
+                drop(slot);
+                if let Some(waker) = waker {
+                    waker.wake();
+                }
+            }
+            Slot::Dropped => {
+                drop(slot);
+                self.nobody_looked(&outcome);
+            }
+            Slot::Settled(_) | Slot::Done => {
+                drop(slot);
+                seen(&outcome);
+            }
+        }
+    }
+
     /// Nobody will ever look at this outcome. A panic tells by itself, once it is sure that no join goes on with it.
     fn nobody_looked(&self, outcome: &Outcome<T, E>) {
         if let Outcome::Rejected(error) = outcome {
@@ -76,8 +99,7 @@ impl<T, E> Cell<T, E> {
 pub(super) fn pair<T, E: 'static>(member: Member, origin: Origin) -> (Handle<T, E>, Settler<T, E>) {
     let handle = Handle::new(Slot::Waiting(None), member, origin);
     let settler = Settler {
-        cell: Arc::clone(&handle.cell),
-        over: false,
+        cell: Some(Arc::clone(&handle.cell)),
     };
     (handle, settler)
 }
@@ -93,60 +115,39 @@ pub(super) fn settled<T, E: 'static>(
 
 /// The task's end: whatever becomes of the task, the handle settles, and then the scope hears that it is gone.
 pub(super) struct Settler<T, E> {
-    cell: Arc<Cell<T, E>>,
-    over: bool,
+    /// `None`: the task is over.
+    cell: Option<Arc<Cell<T, E>>>,
 }
 
 impl<T, E> Settler<T, E> {
+    fn cell(&self) -> &Cell<T, E> {
+        let cell = self.cell.as_ref();
+        cell.expect("a task is not polled again after it was over")
+    }
+
     pub(super) fn member(&self) -> &Member {
-        &self.cell.member
+        &self.cell().member
     }
 
     pub(super) fn origin(&self) -> &Origin {
-        &self.cell.origin
+        &self.cell().origin
     }
 
     /// The task is over.
     pub(super) fn settle(&mut self, outcome: Outcome<T, E>) {
-        if !std::mem::replace(&mut self.over, true) {
-            self.hand_over(outcome);
-            self.cell.member.leave();
-        }
-    }
-
-    /// Hands the outcome over. If the handle is gone, it ends here.
-    fn hand_over(&self, outcome: Outcome<T, E>) {
-        let cell = &self.cell;
-        let mut slot = cell.slot.lock();
-        match &mut *slot {
-            Slot::Waiting(waker) => {
-                let waker = waker.take();
-                *slot = Slot::Settled(outcome);
-                drop(slot);
-                if let Some(waker) = waker {
-                    waker.wake();
-                }
-            }
-            Slot::Dropped => {
-                drop(slot);
-                cell.nobody_looked(&outcome);
-            }
-            Slot::Settled(_) | Slot::Done => {
-                drop(slot);
-                seen(&outcome);
-            }
+        if let Some(cell) = self.cell.take() {
+            cell.hand_over(outcome);
+            cell.member.leave();
         }
     }
 }
 
 impl<T, E> Drop for Settler<T, E> {
     fn drop(&mut self) {
-        if self.over {
-            return;
-        }
+        let Some(cell) = &self.cell else { return };
         // The task was dropped half-way, which is what a runtime does that shuts down.
         let shut_down = || Reason::literal(ReasonKind::Dropped, "the task's runtime was shut down");
-        let reason = self.cell.member.reason();
+        let reason = cell.member.reason();
         self.settle(Outcome::Cancelled(reason.unwrap_or_else(shut_down)));
     }
 }

@@ -2,14 +2,14 @@
 //!
 //! 1. A task is woken by the waker that it left with its scope, at most once. An abort is written down before that waker is
 //!    taken, and a task looks for aborts after it has left it: one of the two sees the other.
-//! 2. `told` is the truth of which abort was first, that of the task alone or that of its scope: whoever sets it. The reason of the first
-//!    kind is with the scope then, or will be there before the waker is taken.
+//! 2. [`Member::told`] is the truth of which abort was first, that of the task alone or that of its scope: whoever sets it. The reason
+//!    of the first kind is with the scope then, or is put there as the waker is taken, under one lock: a task that does not find it
+//!    has its waker there, or leaves it there before that.
 
+use std::pin::Pin;
 use std::ptr;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker, ready};
-
-use std::pin::Pin;
 
 use tokio::time::Sleep;
 
@@ -26,7 +26,9 @@ const BATCH: usize = 128;
 pub(super) struct Entry {
     pub(super) info: TaskInfo,
     waker: Option<Waker>,
-    /// Aborts the task alone. Made when that happens, or when somebody listens for it.
+    /// Why the task alone is stopped. In a box, as few tasks end like that.
+    told: Option<Box<Reason>>,
+    /// Aborted then. Made when somebody listens.
     own: Option<AbortController>,
 }
 
@@ -53,6 +55,7 @@ impl Registry {
         let place = state.tasks.insert(Entry {
             info,
             waker: None,
+            told: None,
             own: None,
         });
         drop(state);
@@ -70,7 +73,13 @@ impl Registry {
 
 impl Entry {
     fn own(&mut self) -> &AbortController {
-        self.own.get_or_insert_default()
+        self.own.get_or_insert_with(|| {
+            let controller = AbortController::new();
+            if let Some(reason) = &self.told {
+                controller.abort(Reason::clone(reason));
+            }
+            controller
+        })
     }
 }
 
@@ -101,19 +110,23 @@ impl Member {
         if self.registry.hard.is_aborted() || self.told.swap(true, Ordering::AcqRel) {
             return false;
         }
-        let found = self.entry(|entry| (entry.own().clone(), entry.waker.take()));
-        if let Some((own, waker)) = found {
+        let found = self.entry(|entry| {
+            entry.told = Some(Box::new(reason.clone()));
+            (entry.own.clone(), entry.waker.take())
+        });
+        let (own, waker) = found.unwrap_or_default();
+        if let Some(own) = own {
             own.abort(reason);
-            if let Some(waker) = waker {
-                waker.wake();
-            }
+        }
+        if let Some(waker) = waker {
+            waker.wake();
         }
         true
     }
 
     /// Why it is to stop, if it is.
     pub(super) fn reason(&self) -> Option<Reason> {
-        let alone = || self.entry(|entry| entry.own.clone())??.reason();
+        let alone = || self.entry(|entry| entry.told.as_deref().cloned()).flatten();
         if self.told.load(Ordering::Acquire) {
             return alone().or_else(|| self.registry.hard.reason());
         }
@@ -135,8 +148,9 @@ impl Member {
 /// How a task listens.
 #[derive(Default)]
 pub(super) struct Ear {
-    /// Where the waker that was left with the scope points to. That waker is there as long as nobody was told, so nothing else is there.
-    left: Option<(usize, usize)>,
+    /// Where the waker that was left with the scope points to, its functions and its data; zeros if none was. As long as the task was
+    /// not told, that waker is there, so nothing else can be where it points to.
+    left: (usize, usize),
     /// Where the scope is below a timer: everybody has one of his own, as it is the runtime's that the task is in.
     timer: Option<Pin<Box<Sleep>>>,
 }
@@ -144,19 +158,19 @@ pub(super) struct Ear {
 impl Ear {
     /// Before the first poll.
     pub(super) fn is_new(&self) -> bool {
-        self.left.is_none()
+        self.left == (0, 0)
     }
 
     /// Waits for the task to be told to stop.
     pub(super) fn poll(&mut self, member: &Member, cx: &mut Context<'_>) -> Poll<Reason> {
         let waker = cx.waker();
         let at = (waker.data().addr(), ptr::from_ref(waker.vtable()).addr());
-        if self.left != Some(at) {
+        if self.left != at {
             let waker = waker.clone();
             let old = member.entry(|entry| entry.waker.replace(waker));
             // Not before the lock is let go.
             drop(old);
-            self.left = Some(at);
+            self.left = at;
         }
         loop {
             if let Some(reason) = member.reason() {

@@ -113,6 +113,7 @@ impl End {
 }
 
 /// Makes the timer only now that somebody has to wait.
+#[inline]
 fn poll_timer(mut timer: Pin<&mut Option<Sleep>>, at: Instant, cx: &mut Context<'_>) -> Poll<()> {
     if timer.is_none() {
         timer.set(Some(tokio::time::sleep_until(at)));
