@@ -80,10 +80,13 @@ impl Term {
             }
             End::After(limit) => {
                 let within = Within::begun(limit);
-                if let Poll::Ready(value) = poll(cx) {
+                let polled = poll(cx);
+                let asked = within.asked();
+                drop(within);
+                if let Poll::Ready(value) = polled {
                     return Poll::Ready(Ok(value));
                 }
-                let now = within.asked().unwrap_or_else(Instant::now);
+                let now = asked.unwrap_or_else(Instant::now);
                 *this.end = End::of(limit, now);
                 now
             }
