@@ -6,6 +6,7 @@ mod term;
 
 use std::fmt;
 use std::future::Future;
+use std::marker::PhantomPinned;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -55,6 +56,7 @@ pub fn timeout<F: Future>(limit: Duration, future: F) -> Timeout<F> {
     Timeout {
         future: Some(future),
         term: Term::after(limit),
+        pinned: PhantomPinned,
     }
 }
 
@@ -85,6 +87,7 @@ pub fn deadline<F: Future>(at: Instant, future: F) -> Timeout<F> {
     Timeout {
         future: Some(future),
         term: Term::at(at),
+        pinned: PhantomPinned,
     }
 }
 
@@ -137,8 +140,10 @@ pin_project! {
     pub struct Timeout<F> {
         #[pin]
         future: Option<F>,
-        #[pin]
         term: Term,
+        // Where the timer is kept is nobody's business: it may be in here one day.
+        #[pin]
+        pinned: PhantomPinned,
     }
 }
 

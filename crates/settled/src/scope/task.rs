@@ -101,13 +101,13 @@ pin_project! {
         #[pin]
         future: F,
         // In a box, as few have it.
-        term: Option<Pin<Box<Term>>>,
+        term: Option<Box<Term>>,
     }
 }
 
 impl<F: Future> Limited<F> {
     fn new(future: F, end: Option<Instant>) -> Self {
-        let term = end.map(|end| Box::pin(Term::at(end)));
+        let term = end.map(|end| Box::new(Term::at(end)));
         Self { future, term }
     }
 }
@@ -119,7 +119,7 @@ impl<F: Future> Future for Limited<F> {
         let this = self.project();
         match this.term {
             None => this.future.poll(cx).map(Ok),
-            Some(term) => term.as_mut().poll(cx, |cx| this.future.poll(cx)),
+            Some(term) => term.poll(cx, |cx| this.future.poll(cx)),
         }
     }
 }
