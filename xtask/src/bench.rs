@@ -1,5 +1,4 @@
-//! `cargo xtask bench fetch | spawn | list`: builds what is measured, then becomes the harness of
-//! settled-bench.
+//! `cargo xtask bench TABLE`: builds what is measured, then becomes the harness of settled-bench.
 
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -13,38 +12,56 @@ const PROFILE: [&str; 3] = [
     "profile.reference.panic='abort'",
 ];
 
+/// The library's rows are built as those who use it build it: with unwinding, which costs something.
+const LIBRARY_PROFILE: [&str; 2] = [
+    "profile.library.inherits='release'",
+    "profile.library.codegen-units=1",
+];
+
+/// Tables of the library: no binary of settled is measured, and other references are.
+const LIBRARY: [&str; 5] = ["all", "cancel", "map", "semaphore", "timeout"];
+
 /// Builds settled (unless `--settled PATH` names another binary), the references and the harness,
 /// and runs it with `args`. Returns only if that failed: the harness takes this process over, so
 /// that Ctrl-C is its own to handle.
 pub(crate) fn run(args: &[String]) -> Result<(), String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let target = target_dir(&root);
-    let given = args
-        .iter()
-        .any(|arg| arg == "--settled" || arg.starts_with("--settled="));
-    let help = args.is_empty()
-        || args
-            .iter()
-            .any(|arg| ["help", "--help", "-h"].contains(&arg.as_str()));
-    if !given && !help {
-        build(&root, &["--release", "--package", "settled-cli"])?;
-    }
-    let mut references = vec![
-        "--package",
-        "settled-bench",
-        "--bins",
-        "--features",
-        "peers",
-    ];
-    references.extend(["--profile", "reference"]);
-    references.extend(PROFILE.iter().flat_map(|setting| ["--config", setting]));
-    build(&root, &references)?;
-    let mut harness = Command::new(target.join("reference/settled-bench"));
-    harness.args(args);
-    if !given && !help {
-        harness.arg("--settled").arg(target.join("release/settled"));
-    }
+    let table = args.first().map(String::as_str);
+    let mut harness = if table.is_some_and(|table| LIBRARY.contains(&table)) {
+        references(&root, "library", "library", &LIBRARY_PROFILE)?;
+        let mut harness = Command::new(target.join("library/settled-bench"));
+        harness.args(args);
+        harness
+    } else {
+        let settled = settled(args, &root, &target)?;
+        references(&root, "peers", "reference", &PROFILE)?;
+        let mut harness = Command::new(target.join("reference/settled-bench"));
+        harness.args(args);
+        if let Some(settled) = settled {
+            harness.arg("--settled").arg(settled);
+        }
+        harness
+    };
     Err(format!("starting the harness: {}", harness.exec()))
+}
+
+/// The binary of settled, freshly built; `None` if `args` name another one, or if nothing is to run.
+fn settled(args: &[String], root: &Path, target: &Path) -> Result<Option<PathBuf>, String> {
+    let given = |arg: &String| arg == "--settled" || arg.starts_with("--settled=");
+    let help = |arg: &String| ["help", "--help", "-h"].contains(&arg.as_str());
+    if args.is_empty() || args.iter().any(|arg| given(arg) || help(arg)) {
+        return Ok(None);
+    }
+    build(root, &["--release", "--package", "settled-cli"])?;
+    Ok(Some(target.join("release/settled")))
+}
+
+fn references(root: &Path, feature: &str, profile: &str, config: &[&str]) -> Result<(), String> {
+    let mut args = vec!["--package", "settled-bench", "--bins"];
+    args.extend(["--features", feature, "--profile", profile]);
+    args.extend(config.iter().flat_map(|setting| ["--config", setting]));
+    build(root, &args)
 }
 
 fn target_dir(root: &Path) -> PathBuf {

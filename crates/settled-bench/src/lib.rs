@@ -1,5 +1,5 @@
 //! The figures of docs/performance.md, each tool beside its peers: run by `cargo xtask bench fetch
-//! | spawn | list`.
+//! | spawn | list | all | map | timeout | cancel | semaphore`.
 //!
 //! | module | what it does |
 //! |---|---|
@@ -8,7 +8,8 @@
 //! | [`tool`] | one row of a table: a peer and how it is called |
 //! | [`child`], [`measure`], [`interrupt`], [`lock`] | one command, bounded: what it cost |
 //! | [`server`], [`nginx`] | the loopback server that counts what it served |
-//! | [`fetch`], [`spawn`], [`list`] | the three benches |
+//! | [`fetch`], [`spawn`], [`list`] | the benches of the command line |
+//! | [`library`] | the benches of the library |
 //! | [`rounds`] | every tool in turn, several times |
 //! | [`figures`], [`table`], [`machine`] | medians, ratios, tables, the machine |
 //! | [`mod@reference`] | what the reference programs of `src/bin` share |
@@ -22,6 +23,7 @@ pub mod fetch;
 pub mod figures;
 pub mod install;
 pub mod interrupt;
+pub mod library;
 pub mod list;
 pub mod lock;
 pub mod machine;

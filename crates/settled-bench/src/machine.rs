@@ -44,6 +44,27 @@ pub fn line(ready: &[Ready<'_>], others: &[&Peer], dir: &Path, toolbox: &Toolbox
     }
 }
 
+/// The versions of these crates that the references were built with.
+#[must_use]
+pub fn crates(names: &[&str]) -> String {
+    let lock = include_str!("../../../Cargo.lock");
+    let version = |name: &str| {
+        let entry = lock.split_once(&format!("name = \"{name}\"\nversion = \""))?;
+        entry.1.split('"').next()
+    };
+    let versions = names
+        .iter()
+        .filter_map(|name| Some(format!("{name} {}", version(name)?)));
+    versions.collect::<Vec<_>>().join(", ")
+}
+
+/// How many wanted to run during the last minute.
+#[must_use]
+pub fn load() -> String {
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    load.split_whitespace().next().unwrap_or("?").to_owned()
+}
+
 /// The value of the first `name: value` line of a file.
 #[must_use]
 pub fn field(file: &str, name: &str) -> Option<String> {

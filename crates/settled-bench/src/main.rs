@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use settled_bench::error::{Doing, Error, Result};
 use settled_bench::interrupt::Interrupt;
+use settled_bench::library::{self, tables};
 use settled_bench::lock::Lock;
 use settled_bench::options::{Bench, Common, Options};
 use settled_bench::peer::Toolbox;
@@ -31,16 +32,27 @@ fn run(bench: &Bench) -> Result<()> {
         Bench::Fetch(options) => (&options.common, options.common.memory_dir()),
         Bench::Spawn(options) => (&options.common, options.common.memory_dir()),
         Bench::List(options) => (&options.common, options.common.disk_dir()),
+        Bench::All(options)
+        | Bench::Map(options)
+        | Bench::Timeout(options)
+        | Bench::Cancel(options)
+        | Bench::Semaphore(options) => (&options.common, options.common.memory_dir()),
     };
     let interrupt = Interrupt::catch()?;
     let _lock = Lock::take(&interrupt)?;
     let toolbox = toolbox(common)?;
     // Removed, with everything in it, when this function is left.
     let work = work_dir(dir)?;
+    let library = |options, parts| library::run(options, parts, &toolbox, work.path(), &interrupt);
     match bench {
         Bench::Fetch(options) => fetch::run(options, &toolbox, work.path(), &interrupt),
         Bench::Spawn(options) => spawn::run(options, &toolbox, work.path(), &interrupt),
         Bench::List(options) => list::run(options, &toolbox, work.path(), &interrupt),
+        Bench::All(options) => library(options, tables::ALL),
+        Bench::Map(options) => library(options, tables::MAP),
+        Bench::Timeout(options) => library(options, tables::TIMEOUT),
+        Bench::Cancel(options) => library(options, tables::CANCEL),
+        Bench::Semaphore(options) => library(options, tables::SEMAPHORE),
     }
 }
 

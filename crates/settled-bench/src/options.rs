@@ -27,6 +27,16 @@ pub enum Bench {
     Spawn(Spawn),
     /// A list of ten million jobs: time to the first job, and memory, fresh and on resume.
     List(List),
+    /// A thousand children awaited: nanoseconds and allocations a child.
+    All(Library),
+    /// A million items, ten at a time.
+    Map(Library),
+    /// A time limit that is not reached.
+    Timeout(Library),
+    /// A hundred thousand waiting children, cancelled.
+    Cancel(Library),
+    /// A permit taken and given back.
+    Semaphore(Library),
 }
 
 /// What every bench can be told.
@@ -131,6 +141,20 @@ pub struct List {
     /// A tool's address space; node reserves more than it uses and is not limited.
     #[arg(long, value_name = "GIB", default_value = "6", value_parser = positive())]
     pub limit_gib: u64,
+    /// What every bench can be told.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// What one operation of the library costs.
+#[derive(Args, Debug)]
+pub struct Library {
+    /// How often every case runs, in a process of its own; medians are shown.
+    #[arg(long, value_name = "N", default_value = "15", value_parser = positive())]
+    pub rounds: u64,
+    /// How long a case is measured each time.
+    #[arg(long, value_name = "N", default_value = "100", value_parser = positive())]
+    pub millis: u64,
     /// What every bench can be told.
     #[command(flatten)]
     pub common: Common,

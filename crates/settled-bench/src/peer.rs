@@ -86,6 +86,10 @@ pub const NODE: Peer = Peer {
     source: Source::Node(&["undici@7", "p-limit@5"]),
     version: &["--version"],
 };
+/// node, and nothing else.
+pub const NODE_ALONE: Peer = apt("node", "nodejs", &["--version"]);
+/// Python, and nothing else.
+pub const PYTHON: Peer = apt("python3", "python3", &["--version"]);
 /// settled.
 pub const SETTLED: Peer = Peer {
     name: "settled",

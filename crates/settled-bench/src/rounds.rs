@@ -141,7 +141,8 @@ impl Row {
     }
 
     /// The first thing that went wrong in any round.
-    fn fault(&self) -> Option<String> {
+    #[must_use]
+    pub fn fault(&self) -> Option<String> {
         self.samples.iter().enumerate().find_map(|(round, sample)| {
             let short = self.jobs.filter(|jobs| *jobs != sample.jobs);
             let why = match (&sample.fault, short) {

@@ -1,9 +1,12 @@
-//! Waiting for several at once: [`all`], [`all_settled`], [`any`], [`race`]; for one after the other: [`series`]; and the same
+//! Waiting for several at once: [`all`](all()), [`all_settled`](all_settled()), [`any`](any()), [`race`](race()); for one after the other: [`series`](series()); and the same
 //! with keys.
 //!
 //! Each takes an iterator of futures of one type, or a tuple of futures of different types. What it takes is a trait of
-//! its own ([`All`] for [`all`]), which exists for these two kinds and is never named: the compiler finds out which
+//! its own ([`All`] for [`all`](all())), which exists for these two kinds and is never named: the compiler finds out which
 //! kind it is, so leave both type arguments of the functions alone.
+//!
+//! A child that uses up what tokio lets a task do in one go leaves nothing to those behind it: then, and only then, the next poll
+//! begins with another one than the first.
 //!
 //! None of them starts a task, and none of them lets a child go on: who loses is dropped before the answer is there.
 

@@ -1,5 +1,7 @@
 //! Told to stop first, dropped later: [`Grace`].
 
+mod several;
+
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::Poll;

@@ -3,6 +3,10 @@
 //!
 //! | you want to | take |
 //! |---|---|
+//! | wait for several at once: all of them, every outcome, the first success, the first to end | [`all()`], [`all_settled()`], [`any()`], [`race()`] |
+//! | ... and know which was which | [`all_keyed`], [`all_settled_keyed`], [`any_keyed`], [`race_keyed`] |
+//! | do one step after the other, up to the first failure | [`series()`] |
+//! | work on many items, a few at a time: in one task, or over all cores, or as a stream | [`map()`], [`filter_map`], [`map_while`] |
 //! | say how a piece of work ended: value, error, timeout, cancellation, panic | [`Outcome`], [`settle`] |
 //! | own tasks, and be sure that all of them are gone | [`Scope`], [`scope()`], [`Spawner`], [`Handle`] |
 //! | go on when whoever waits is gone | [`shield`], [`Scope::detach`] |
@@ -20,35 +24,35 @@
 //!
 //! ```
 //! use std::time::Duration;
-//! use settled::{Outcome, RateLimit, Scope, Semaphore};
-//! use std::sync::Arc;
+//! use settled::{Scope, all, map, timeout};
 //!
 //! # tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(async {
-//! async fn fetch(page: u32) -> Result<u32, &'static str> {
-//!     if page == 3 { Err("no such page") } else { Ok(page * 100) }
+//! async fn fetch(page: u32) -> Result<u32, String> {
+//!     if page == 3 { Err(format!("no page {page}")) } else { Ok(page * 100) }
 //! }
 //!
-//! let (scope, slots) = (Scope::new(), Arc::new(Semaphore::new(2)));
-//! let rate = Arc::new(RateLimit::new(50, Duration::from_secs(1)).unwrap());
-//! let handles: Vec<_> = (1..=4)
-//!     .map(|page| {
-//!         let (slots, rate) = (Arc::clone(&slots), Arc::clone(&rate));
-//!         scope.spawn(async move {
-//!             let _slot = slots.acquire(1).await.map_err(|_| "closed")?;
-//!             rate.acquire().await;
-//!             settled::timeout(Duration::from_secs(1), fetch(page)).await.map_err(|_| "too slow")?
-//!         })
-//!     })
-//!     .collect();
-//! scope.join().await;
+//! // Two at once, in the time of the slower one; the first error is the answer, and by then the other one is gone.
+//! assert_eq!(all((fetch(1), fetch(2))).await, Ok((100, 200)));
 //!
-//! let mut kinds = Vec::new();
-//! for handle in handles {
-//!     kinds.push(handle.await.kind().name());
-//! }
+//! // Many, two at a time, in order, with an outcome for each.
+//! let outcomes = map(1..=4, fetch).limit(2).collect_settled().await;
+//! let kinds: Vec<_> = outcomes.iter().map(|outcome| outcome.kind().name()).collect();
 //! assert_eq!(kinds, ["fulfilled", "fulfilled", "rejected", "fulfilled"]);
+//!
+//! // Tasks that belong to somebody, with a limit: after the join, none is left.
+//! let scope = Scope::new();
+//! let task = scope.spawn(async { timeout(Duration::from_secs(1), fetch(4)).await.map_err(|late| late.to_string())? });
+//! scope.join().await;
+//! assert_eq!(task.await.fulfilled(), Some(400));
 //! # });
 //! ```
+//!
+//! The square of the four:
+//!
+//! | | a success does not decide | a success decides |
+//! |---|---|---|
+//! | **a failure decides** | [`all()`] | [`race()`] |
+//! | **a failure does not decide** | [`all_settled()`] | [`any()`] |
 //!
 //! # What holds everywhere
 //!
@@ -120,6 +124,8 @@ mod pages {
     mod api {}
     #[doc = include_str!("../../../docs/cancellation.md")]
     mod cancellation {}
+    #[doc = include_str!("../../../docs/combinators.md")]
+    mod combinators {}
     #[doc = include_str!("../../../docs/scopes.md")]
     mod scopes {}
     #[doc = include_str!("../../../docs/timeouts.md")]

@@ -1,23 +1,27 @@
-//! The tests that docs/reliability.md names exist.
+//! The tests that docs/reliability.md and docs/behaviours.md name exist.
 
 use super::rust::words;
 use super::tree::Tree;
 
-const DOCUMENT: &str = "docs/reliability.md";
+const DOCUMENTS: [&str; 2] = ["docs/reliability.md", "docs/behaviours.md"];
 
 pub(super) fn check(tree: &Tree) -> Vec<String> {
-    let Some(document) = tree.get(DOCUMENT) else {
-        return vec![format!("{DOCUMENT} is missing")];
+    let found = |name: &str| match tree.get(name) {
+        Some(document) => missing(tree, name, &document.text),
+        None => vec![format!("{name} is missing")],
     };
-    let lines = (1..).zip(document.text.lines());
-    let named = lines.flat_map(|(number, line)| {
+    DOCUMENTS.into_iter().flat_map(found).collect()
+}
+
+fn missing(tree: &Tree, name: &str, text: &str) -> Vec<String> {
+    let named = (1..).zip(text.lines()).flat_map(|(number, line)| {
         let code = line.split('`').skip(1).step_by(2);
         code.filter_map(move |code| Some((number, code.split_once("::")?)))
     });
     let missing = named.filter(|(_, (file, test))| !exists(tree, file, test));
     missing
         .map(|(number, (file, test))| {
-            format!("{DOCUMENT}:{number}: there is no test {test} in a file {file}.rs")
+            format!("{name}:{number}: there is no test {test} in a file {file}.rs")
         })
         .collect()
 }
@@ -40,11 +44,12 @@ mod tests {
     fn a_test_that_is_not_there_is_found() {
         let bad = tree(&[
             (
-                DOCUMENT,
+                DOCUMENTS[0],
                 "| a | `kill::once`, `kill::twice` |\n`other::once`\n",
             ),
+            (DOCUMENTS[1], "`kill::thrice`\n"),
             ("crates/a/tests/it/kill.rs", "fn once() {} // fn twice() {}"),
         ]);
-        assert_eq!(check(&bad).len(), 2);
+        assert_eq!(check(&bad).len(), 3);
     }
 }

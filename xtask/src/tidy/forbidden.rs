@@ -7,7 +7,7 @@ use super::tree::{File, Tree};
 const MACROS: [&str; 3] = ["todo", "unimplemented", "dbg"];
 
 /// The files that may say `unsafe`, each with what for.
-const UNSAFE: [(&str, &str); 12] = [
+const UNSAFE: [(&str, &str); 13] = [
     (
         "crates/settled/tests/it/combine/hostile.rs",
         "wakers that panic",
@@ -24,6 +24,10 @@ const UNSAFE: [(&str, &str); 12] = [
     ("crates/settled-bench/src/child.rs", "wait4"),
     ("crates/settled-bench/src/reference.rs", "signals, limits"),
     ("crates/settled-bench/src/interrupt.rs", "a signal handler"),
+    (
+        "crates/settled-bench/src/bin/library/heap.rs",
+        "an allocator",
+    ),
     ("crates/settled-bench/src/bin/http_uring.rs", "io_uring"),
     ("crates/settled-bench/src/bin/spawn_posix.rs", "posix_spawn"),
     ("crates/settled-bench/src/bin/spawn_vfork.rs", "vfork"),

@@ -14,7 +14,7 @@ const ALLOWED: [(&str, &[&str], &[&str]); 7] = [
     ),
     // Its own tests turn on a feature of it by naming it.
     ("settled-testserver", &[], &["settled-testserver"]),
-    ("settled-bench", &[], &[]),
+    ("settled-bench", &["settled"], &[]),
     ("settled-hazards", &[], &["settled"]),
     ("xtask", &[], &[]),
 ];

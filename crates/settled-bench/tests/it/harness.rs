@@ -154,3 +154,27 @@ fn wrong_usage_exits_2() {
         assert_eq!(output.status.code(), Some(2), "{args:?}: {stderr}");
     }
 }
+
+#[test]
+fn a_table_of_the_library_names_what_is_not_built() {
+    let (dir, work) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let here = work.path().to_string_lossy().into_owned();
+    // Only rows of the program that tests do not build.
+    let args = [
+        "timeout", "--rounds", "1", "--millis", "1", "--only", "floor", "--dir", &here,
+    ];
+    let (output, stdout, stderr) = run(dir.path(), &args);
+    assert!(output.status.success(), "{stderr}");
+    let built = Path::new(env!("CARGO_BIN_EXE_settled-bench")).with_file_name("library");
+    assert_eq!(
+        stdout.contains("floor: no limit"),
+        built.is_file(),
+        "{stdout}"
+    );
+    assert_eq!(
+        stderr.contains("skipped: floor: no limit: not built"),
+        !built.is_file(),
+        "{stderr}"
+    );
+    assert_eq!(leftovers(work.path()), Vec::<String>::new());
+}

@@ -8,6 +8,7 @@
 
 mod figures;
 mod harness;
+mod library;
 mod measure;
 #[cfg(feature = "peers")]
 mod references_http;

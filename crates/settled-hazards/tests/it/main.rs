@@ -1,5 +1,4 @@
 //! One module a group of hazards. In each test the peer comes first, with what is wrong about it as what is expected.
-#![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
 mod combine;
 mod map;

@@ -1,4 +1,4 @@
-//! [`all`]: every value, or the first error.
+//! [`all`](all()): every value, or the first error.
 
 use std::future::{Future, IntoFuture};
 use std::ops::ControlFlow;
@@ -12,7 +12,7 @@ use super::tuple::*;
 use super::{Iter, Tuple, unnamed};
 use crate::crew::{Crew, Turn};
 
-/// What [`all`] takes: an iterator of futures, or a tuple of them. Their outputs are [`Settlement`]s.
+/// What [`all`](all()) takes: an iterator of futures, or a tuple of them. Their outputs are [`Settlement`]s.
 pub trait All<Kind> {
     /// The values: a `Vec`, or a tuple.
     type Values;
@@ -86,7 +86,7 @@ where
     }
 }
 
-/// The future of [`all`] of an iterator.
+/// The future of [`all`](all()) of an iterator.
 #[must_use = "futures do nothing unless polled"]
 pub struct AllOf<F, T> {
     crew: Crew<F>,
@@ -110,7 +110,10 @@ impl<F: Future<Output = S>, S: Settlement> Future for AllOf<F, S::Value> {
         });
         let answer = match turn {
             Turn::Pending => return Poll::Pending,
-            Turn::Gone => Ok(std::mem::take(values).into_iter().flatten().collect()),
+            Turn::Gone => {
+                let value = |value: Option<_>| value.expect("all have ended, none with a failure");
+                Ok(std::mem::take(values).into_iter().map(value).collect())
+            }
             Turn::Break(failure) => Err(failure),
             Turn::Panicked(_, payload) => super::resume(crew, payload),
         };
@@ -120,7 +123,7 @@ impl<F: Future<Output = S>, S: Settlement> Future for AllOf<F, S::Value> {
 }
 
 pin_project! {
-    /// The future of [`all`] of a tuple.
+    /// The future of [`all`](all()) of a tuple.
     #[must_use = "futures do nothing unless polled"]
     pub struct AllOfTuple<C> {
         #[pin]

@@ -1,4 +1,4 @@
-//! [`all_settled`]: every outcome.
+//! [`all_settled`](all_settled()): every outcome.
 
 use std::convert::Infallible;
 use std::future::{Future, IntoFuture};
@@ -14,7 +14,7 @@ use super::{Iter, Tuple, unnamed};
 use crate::crew::{Crew, Turn};
 use crate::outcome::{Outcome, Panic};
 
-/// What [`all_settled`] takes: an iterator of futures, or a tuple of them. Their outputs are [`Settlement`]s.
+/// What [`all_settled`](all_settled()) takes: an iterator of futures, or a tuple of them. Their outputs are [`Settlement`]s.
 pub trait AllSettled<Kind> {
     /// The outcomes: a `Vec`, or a tuple.
     type Outcomes;
@@ -82,7 +82,7 @@ where
     }
 }
 
-/// The future of [`all_settled`] of an iterator.
+/// The future of [`all_settled`](all_settled()) of an iterator.
 #[must_use = "futures do nothing unless polled"]
 pub struct AllSettledOf<F, T, E> {
     crew: Crew<F>,
@@ -106,7 +106,10 @@ impl<F: Future<Output = S>, S: Settlement> Future for AllSettledOf<F, S::Value, 
                 Turn::Pending => return Poll::Pending,
                 Turn::Gone => {
                     super::let_go(crew);
-                    return Poll::Ready(std::mem::take(outcomes).into_iter().flatten().collect());
+                    let outcome = |outcome: Option<_>| outcome.expect("all have ended");
+                    return Poll::Ready(
+                        std::mem::take(outcomes).into_iter().map(outcome).collect(),
+                    );
                 }
                 Turn::Panicked(child, payload) => {
                     outcomes[child] = Some(Outcome::Panicked(Panic::new(payload)));
@@ -118,7 +121,7 @@ impl<F: Future<Output = S>, S: Settlement> Future for AllSettledOf<F, S::Value, 
 }
 
 pin_project! {
-    /// The future of [`all_settled`] of a tuple.
+    /// The future of [`all_settled`](all_settled()) of a tuple.
     #[must_use = "futures do nothing unless polled"]
     pub struct AllSettledOfTuple<C> {
         #[pin]

@@ -1,4 +1,4 @@
-//! [`any`]: the first value, or every error.
+//! [`any`](any()): the first value, or every error.
 
 use std::fmt;
 use std::future::{Future, IntoFuture};
@@ -15,7 +15,7 @@ use super::{Iter, Tuple, unnamed};
 use crate::crew::{Crew, Turn};
 use crate::slots::Payload;
 
-/// What [`any`] takes: an iterator of futures, or a tuple of them. Their outputs are [`Settlement`]s.
+/// What [`any`](any()) takes: an iterator of futures, or a tuple of them. Their outputs are [`Settlement`]s.
 pub trait Any<Kind> {
     /// The value.
     type Value;
@@ -81,7 +81,7 @@ pub struct AnyError<E> {
 }
 
 impl<E> AnyError<E> {
-    pub(super) const fn new(errors: Vec<E>) -> Self {
+    pub(crate) const fn new(errors: Vec<E>) -> Self {
         Self { errors }
     }
 
@@ -135,7 +135,7 @@ where
     }
 }
 
-/// The future of [`any`] of an iterator.
+/// The future of [`any`](any()) of an iterator.
 #[must_use = "futures do nothing unless polled"]
 pub struct AnyOf<F, E> {
     crew: Crew<F>,
@@ -186,7 +186,7 @@ impl<F: Future<Output = S>, S: Settlement> Future for AnyOf<F, S::Failure> {
 }
 
 pin_project! {
-    /// The future of [`any`] of a tuple.
+    /// The future of [`any`](any()) of a tuple.
     #[must_use = "futures do nothing unless polled"]
     pub struct AnyOfTuple<C> {
         #[pin]

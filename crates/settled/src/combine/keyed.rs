@@ -40,7 +40,6 @@ use crate::outcome::Outcome;
 /// assert_eq!(error.to_string(), "beer: not here");
 /// # });
 /// ```
-#[expect(clippy::type_complexity, reason = "a future of pairs, and no more")]
 pub fn all_keyed<K, F, S>(
     children: impl IntoIterator<Item = (K, F)>,
 ) -> AllOf<Keyed<K, F::IntoFuture>, (K, S::Value)>
@@ -63,7 +62,6 @@ where
 /// }
 /// # });
 /// ```
-#[expect(clippy::type_complexity, reason = "a future of pairs, and no more")]
 pub fn all_settled_keyed<K, F, S>(
     children: impl IntoIterator<Item = (K, F)>,
 ) -> AllSettledKeyed<K, F::IntoFuture, S::Value, S::Error>
@@ -95,7 +93,6 @@ where
 /// assert_eq!(settled::any_keyed(mirrors).await.unwrap(), ("b", "page"));
 /// # });
 /// ```
-#[expect(clippy::type_complexity, reason = "a future of pairs, and no more")]
 pub fn any_keyed<K, F, S>(
     children: impl IntoIterator<Item = (K, F)>,
 ) -> AnyOf<Keyed<K, F::IntoFuture>, KeyedError<K, S::Failure>>

@@ -1,4 +1,4 @@
-//! [`race`]: the first to settle.
+//! [`race`](race()): the first to settle.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -13,7 +13,7 @@ use super::tuple::*;
 use super::{Iter, Tuple, unnamed};
 use crate::crew::{Crew, Turn};
 
-/// What [`race`] takes: an iterator of futures, or a tuple of them, all with the same output.
+/// What [`race`](race()) takes: an iterator of futures, or a tuple of them, all with the same output.
 pub trait Race<Kind> {
     /// What the winner gives: its output, and for an iterator, in which there may be nobody, a `Result` of it.
     type Winner;
@@ -65,7 +65,7 @@ pub fn race<Kind, C: Race<Kind>>(children: C) -> C::Future {
     children.race()
 }
 
-/// Nobody took part in a [`race`].
+/// Nobody took part in a [`race`](race()).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Empty;
 
@@ -92,7 +92,7 @@ where
     }
 }
 
-/// The future of [`race`] of an iterator.
+/// The future of [`race`](race()) of an iterator.
 #[must_use = "futures do nothing unless polled"]
 pub struct RaceOf<F> {
     crew: Crew<F>,
@@ -115,7 +115,7 @@ impl<F: Future> Future for RaceOf<F> {
 }
 
 pin_project! {
-    /// The future of [`race`] of a tuple.
+    /// The future of [`race`](race()) of a tuple.
     #[must_use = "futures do nothing unless polled"]
     pub struct RaceOfTuple<C> {
         #[pin]

@@ -1,4 +1,4 @@
-//! [`series`]: one after the other, up to the first failure.
+//! [`series`](series()): one after the other, up to the first failure.
 
 use std::future::{Future, IntoFuture};
 use std::panic;
@@ -11,7 +11,7 @@ use super::settlement::Settlement;
 use super::tuple::*;
 use super::{Iter, Tuple, unnamed};
 
-/// What [`series`] takes: an iterator of futures, or a tuple of them. Their outputs are [`Settlement`]s.
+/// What [`series`](series()) takes: an iterator of futures, or a tuple of them. Their outputs are [`Settlement`]s.
 pub trait Series<Kind> {
     /// The values: a `Vec`, or a tuple.
     type Values;
@@ -80,7 +80,7 @@ where
 }
 
 pin_project! {
-    /// The future of [`series`] of an iterator.
+    /// The future of [`series`](series()) of an iterator.
     #[must_use = "futures do nothing unless polled"]
     pub struct SeriesOf<I, F, T> {
         // `None`: it is over.
@@ -126,7 +126,7 @@ where
 }
 
 pin_project! {
-    /// The future of [`series`] of a tuple.
+    /// The future of [`series`](series()) of a tuple.
     #[must_use = "futures do nothing unless polled"]
     pub struct SeriesOfTuple<C> {
         #[pin]

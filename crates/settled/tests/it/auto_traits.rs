@@ -126,3 +126,106 @@ fn async_functions_can_be_sent() {
     ));
     drop(send(drained()));
 }
+
+/// The type of a value that has no name.
+fn of<T>(_: &T) -> Probe<T> {
+    Probe(PhantomData)
+}
+
+/// What holds of it if the methods below do not exist.
+trait NotOf {
+    fn is_send(&self) -> bool {
+        false
+    }
+    fn is_sync(&self) -> bool {
+        false
+    }
+    fn is_unpin(&self) -> bool {
+        false
+    }
+}
+
+impl<T> NotOf for Probe<T> {}
+
+impl<T: Send> Probe<T> {
+    #[expect(clippy::unused_self, reason = "it stands in for the trait's")]
+    fn is_send(&self) -> bool {
+        true
+    }
+}
+
+impl<T: Sync> Probe<T> {
+    #[expect(clippy::unused_self, reason = "it stands in for the trait's")]
+    fn is_sync(&self) -> bool {
+        true
+    }
+}
+
+impl<T: Unpin> Probe<T> {
+    #[expect(clippy::unused_self, reason = "it stands in for the trait's")]
+    fn is_unpin(&self) -> bool {
+        true
+    }
+}
+
+/// A combinator may be sent to another thread if its children may, in each of its forms, few or many.
+#[test]
+fn combinators_are_as_their_children() {
+    let good = || std::future::ready(Ok::<(), ()>(()));
+    let local = || std::future::ready(Ok::<Rc<()>, ()>(Rc::new(())));
+    // Gives nothing that must stay, and must stay itself.
+    struct Holds(PhantomData<Rc<()>>);
+    impl Future for Holds {
+        type Output = Result<(), ()>;
+
+        fn poll(
+            self: std::pin::Pin<&mut Self>,
+            _: &mut std::task::Context<'_>,
+        ) -> std::task::Poll<Self::Output> {
+            unreachable!("it is only looked at")
+        }
+    }
+    let holds = || Holds(PhantomData);
+    macro_rules! sendable {
+        ($($verb:ident)+) => {
+            $({
+                let (iter, tuple) = ($verb([good()]), $verb((good(), good())));
+                assert!(of(&iter).is_send() && of(&tuple).is_send(), stringify!($verb));
+                let (iter, tuple) = ($verb([local()]), $verb((local(), local())));
+                assert!(!of(&iter).is_send() && !of(&tuple).is_send(), stringify!($verb));
+                assert!(!of(&iter).is_sync() && !of(&tuple).is_sync(), stringify!($verb));
+                let (iter, tuple) = ($verb([holds()]), $verb((holds(), good())));
+                assert!(!of(&iter).is_send() && !of(&tuple).is_send(), stringify!($verb));
+            })+
+        };
+    }
+    sendable!(all all_settled any race series);
+    // `any` keeps what a panic has carried, which may only be sent.
+    assert!(of(&all([good()])).is_sync() && of(&all((good(),))).is_sync());
+    assert!(!of(&any([good()])).is_sync() && !of(&any((good(),))).is_sync());
+    macro_rules! keyed {
+        ($($verb:ident)+) => {
+            $({
+                assert!(of(&$verb([(1, good())])).is_send(), stringify!($verb));
+                assert!(!of(&$verb([(1, local())])).is_send(), stringify!($verb));
+                assert!(!of(&$verb([(Rc::new(()), good())])).is_send(), "the key counts, too");
+            })+
+        };
+    }
+    keyed!(all_keyed all_settled_keyed any_keyed race_keyed);
+    // Children of an iterator are in a box; those of a tuple are where it is.
+    struct Stays(std::marker::PhantomPinned);
+    impl Future for Stays {
+        type Output = Result<(), ()>;
+
+        fn poll(
+            self: std::pin::Pin<&mut Self>,
+            _: &mut std::task::Context<'_>,
+        ) -> std::task::Poll<Self::Output> {
+            unreachable!("it is only looked at")
+        }
+    }
+    let stays = || Stays(std::marker::PhantomPinned);
+    assert!(of(&all([stays()])).is_unpin());
+    assert!(!of(&all((stays(), good()))).is_unpin());
+}

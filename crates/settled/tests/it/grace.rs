@@ -1,3 +1,5 @@
+mod several;
+
 use std::future::pending;
 use std::pin::pin;
 use std::time::Duration;
