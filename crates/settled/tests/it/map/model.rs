@@ -88,7 +88,6 @@ impl Case {
         }
     }
 
-    #[expect(clippy::type_complexity, reason = "a function that can't be named")]
     fn map(
         &self,
     ) -> Map<FromIter<Numbers>, impl Fn((usize, Script)) -> Running + Send + Sync + 'static, While>
