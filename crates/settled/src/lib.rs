@@ -126,6 +126,8 @@ mod pages {
     mod cancellation {}
     #[doc = include_str!("../../../docs/combinators.md")]
     mod combinators {}
+    #[doc = include_str!("../../../docs/map.md")]
+    mod map {}
     #[doc = include_str!("../../../docs/scopes.md")]
     mod scopes {}
     #[doc = include_str!("../../../docs/timeouts.md")]

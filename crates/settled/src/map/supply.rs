@@ -132,9 +132,16 @@ impl<Src: Source> Supply<Src> {
         true
     }
 
-    /// Items that came back, and that nobody will start.
+    /// Takes items that came back, and that nobody will start, as all is being aborted. Then nothing is handed out any more: their room
+    /// may be somebody else's already.
     pub(super) fn take_returned(&self) -> Numbered<Src> {
-        std::mem::take(&mut self.state.lock().returned)
+        let mut state = self.state.lock();
+        let returned = std::mem::take(&mut state.returned);
+        if !returned.is_empty() {
+            (state.closed, state.stopped) = (true, true);
+            self.unlock_and_wake(state);
+        }
+        returned
     }
 
     pub(super) fn into_left(self) -> Left<Src> {

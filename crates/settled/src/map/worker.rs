@@ -142,8 +142,8 @@ impl<Src: Source, F, K> Shared<Src, F, K> {
     }
 }
 
-/// Starts one more worker, unless there are as many as there may be.
-pub(super) fn start<Src, F, Fut, S, Sh, K>(shared: &Arc<Shared<Src, F, K>>)
+/// Starts one more worker, unless there are as many as there may be; whether it did.
+pub(super) fn start<Src, F, Fut, S, Sh, K>(shared: &Arc<Shared<Src, F, K>>) -> bool
 where
     Src: Source + Send + 'static,
     Src::Item: Send + 'static,
@@ -157,13 +157,15 @@ where
     K: Sink<Sh::Value, S::Error>,
 {
     if shared.workers.load(Ordering::Relaxed) >= shared.limit {
-        return;
+        return false;
     }
     let worker = shared.workers.fetch_add(1, Ordering::Relaxed);
-    if worker < shared.limit {
-        let work = work::<Src, F, Fut, S, Sh, K>(Arc::clone(shared), worker);
-        drop(shared.spawner.spawn(work));
+    if worker >= shared.limit {
+        return false;
     }
+    let work = work::<Src, F, Fut, S, Sh, K>(Arc::clone(shared), worker);
+    drop(shared.spawner.spawn(work));
+    true
 }
 
 async fn work<Src, F, Fut, S, Sh, K>(
@@ -185,7 +187,7 @@ where
     let mut hands = Hands::<Src, F, Sh::Value, S::Error, K>::new(&shared);
     let mut size = 1;
     while hands.take(worker, size).await {
-        start::<Src, F, Fut, S, Sh, K>(&shared);
+        let is_new = start::<Src, F, Fut, S, Sh, K>(&shared);
         let (began, mut at_once) = (Instant::now(), true);
         while let Some((number, item)) = hands.next(Sh::ENDS) {
             let future = async { Ok::<S, Infallible>((shared.f)(item).into_future().await) };
@@ -204,10 +206,7 @@ where
                     }
                     match shared.up_to_the_end(Sh::ENDS, number, running).await {
                         Some(outcome) => hands.ended::<S, Sh>(number, outcome),
-                        None => {
-                            hands.is_behind_the_end(number);
-                            false
-                        }
+                        None => hands.is_behind_the_end(number),
                     }
                 }
             };
@@ -215,17 +214,32 @@ where
                 return Ok(());
             }
             if hands.somebody_waits() && began.elapsed() > WORTH_SHARING {
-                at_once = false;
                 hands.let_go();
             }
         }
         hands.let_go();
-        size = match at_once && began.elapsed() < WORTH_SHARING {
-            true => (size * 2).min(BATCH),
-            false => 1,
-        };
+        let is_quick = at_once && began.elapsed() < WORTH_SHARING;
+        size = if is_quick { (size * 2).min(BATCH) } else { 1 };
+        // Who was started or woken from here may be on this very thread, and nobody else takes it from there.
+        if is_new || (at_once && !is_quick) {
+            get_back_in_line().await;
+        }
     }
     Ok(())
+}
+
+/// As tokio's `yield_now`, which keeps the task where it is until its thread has nothing else to do, where this one lets other threads
+/// have it.
+async fn get_back_in_line() {
+    let mut was_there = false;
+    poll_fn(|cx| {
+        if std::mem::replace(&mut was_there, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 /// What a worker holds. Wherever it is dropped, nothing of it is lost.
@@ -319,7 +333,7 @@ impl<'a, Src: Source, F, T, E, K: Sink<T, E>> Hands<'a, Src, F, T, E, K> {
         if is_end && !supply.close(|| self.shared.ends_at(number)) {
             sink.aborted(&mut self.hand, number, || self.shared.fate());
         } else if stops && !supply.stop(|| Sh::ENDS && number > self.shared.end()) {
-            self.is_behind_the_end(number);
+            return self.is_behind_the_end(number);
         } else {
             sink.put(&mut self.hand, number, kept, is_end);
             return stops;
@@ -327,10 +341,11 @@ impl<'a, Src: Source, F, T, E, K: Sink<T, E>> Hands<'a, Src, F, T, E, K> {
         false
     }
 
-    /// As if it had never been.
-    fn is_behind_the_end(&mut self, number: usize) {
+    /// As if it had never been: nobody stops for it.
+    fn is_behind_the_end(&mut self, number: usize) -> bool {
         self.running = None;
         self.shared.sink.put(&mut self.hand, number, None, false);
+        false
     }
 }
 

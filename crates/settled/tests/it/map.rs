@@ -1,6 +1,7 @@
 //! Many items, a few at a time.
 
 mod ending;
+mod example;
 mod model;
 mod one_task;
 mod panics;
