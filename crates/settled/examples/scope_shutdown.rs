@@ -51,7 +51,13 @@ async fn report() -> Result<(), String> {
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
     settled::on_unhandled(|failure| println!("log: {failure}"));
+    run().await;
+    settled::drained().await;
+    assert_eq!(settled::running(), 0);
+}
 
+/// How many requests were answered.
+pub(crate) async fn run() -> Option<u32> {
     let scope = Scope::new();
     let started = scope.named("listener").start(listen).await;
     let (requests, listener) = started.expect("it is ready at once");
@@ -74,6 +80,5 @@ async fn main() {
     let (made, answered) = (listener.await.fulfilled(), worker.await.fulfilled());
     assert_eq!(made, answered, "every request that came in was answered");
     println!("answered: {answered:?}; deaf: {}", deaf.await.kind());
-    settled::drained().await;
-    assert_eq!(settled::running(), 0);
+    answered
 }

@@ -4,6 +4,7 @@ mod answers;
 mod cancel;
 mod children;
 mod coop;
+mod example;
 mod hostile;
 mod model;
 mod panics;

@@ -1,5 +1,6 @@
 mod context;
 mod ending;
+mod example;
 mod model;
 mod nesting;
 mod starting;
