@@ -18,7 +18,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 pub use aborted::Aborted;
-pub(crate) use current::swap_signals;
+pub(crate) use aborted::Ears;
+pub(crate) use current::{Apart, Inside};
 pub use run::Run;
 pub use stream::RunStream;
 pub(crate) use told::Told;
@@ -96,6 +97,19 @@ impl AbortController {
     /// May be called from any thread, in or out of a runtime.
     pub fn abort(&self, reason: impl Into<Reason>) -> bool {
         self.node.abort(reason.into())
+    }
+
+    pub(crate) fn is_aborted(&self) -> bool {
+        self.node.fired().is_some()
+    }
+
+    pub(crate) fn reason(&self) -> Option<Reason> {
+        self.node.fired().map(|fired| fired.reason.clone())
+    }
+
+    /// When it will be aborted by a timer, if nothing is before that.
+    pub(crate) fn earliest(&self) -> Option<Instant> {
+        self.node.earliest()
     }
 }
 

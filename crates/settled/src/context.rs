@@ -8,7 +8,7 @@ use std::task::{self, Poll};
 use pin_project_lite::pin_project;
 use tokio::time::Instant;
 
-use crate::abort::{AbortSignal, swap_signals};
+use crate::abort::{AbortSignal, Apart, Inside};
 use crate::timeout::{Limits, Within, current_deadline};
 
 /// The deadline and the signal of what is being polled, to be taken along to where something else polls: to a task.
@@ -71,14 +71,10 @@ impl Context {
     /// # Cancel safety
     /// Dropping it drops `future`: as cancel safe as that is.
     pub fn within<F: Future>(self, future: F) -> InContext<F> {
-        let signals = match self.signal.is_never() {
-            true => Vec::new(),
-            false => vec![self.signal],
-        };
         InContext {
             future,
             deadline: self.deadline,
-            signals,
+            signal: self.signal,
         }
     }
 }
@@ -90,8 +86,7 @@ pin_project! {
         #[pin]
         future: F,
         deadline: Option<Instant>,
-        // What the stack of the thread is while the future is polled: the context's signal or nothing.
-        signals: Vec<AbortSignal>,
+        signal: AbortSignal,
     }
 }
 
@@ -99,7 +94,7 @@ impl<F> fmt::Debug for InContext<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("InContext")
             .field("deadline", &self.deadline)
-            .field("signals", &self.signals)
+            .field("signal", &self.signal)
             .finish_non_exhaustive()
     }
 }
@@ -110,23 +105,8 @@ impl<F: Future> Future for InContext<F> {
     fn poll(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<F::Output> {
         let this = self.project();
         let _limits = Within::only(Limits::until(*this.deadline));
-        let _signals = Swapped::new(this.signals);
+        let _apart = Apart::new(None);
+        let _inside = Inside::new(this.signal);
         this.future.poll(cx)
-    }
-}
-
-/// While this lives, the thread has these signals, and this the thread's.
-struct Swapped<'a>(&'a mut Vec<AbortSignal>);
-
-impl<'a> Swapped<'a> {
-    fn new(signals: &'a mut Vec<AbortSignal>) -> Self {
-        swap_signals(signals);
-        Self(signals)
-    }
-}
-
-impl Drop for Swapped<'_> {
-    fn drop(&mut self) {
-        swap_signals(self.0);
     }
 }

@@ -10,6 +10,7 @@ use std::str::FromStr;
 use crate::reason::Reason;
 
 pub use panic::Panic;
+pub(crate) use settle::settle_by;
 pub use settle::{Settle, settle};
 
 /// How a piece of work ended. Everything that starts has exactly one.

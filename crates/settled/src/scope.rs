@@ -5,7 +5,9 @@ mod current;
 mod handle;
 mod info;
 mod left;
+mod member;
 mod registry;
+mod slab;
 mod spawner;
 mod task;
 
@@ -283,7 +285,7 @@ impl Scope {
             return Vec::new();
         }
         let late = registry.tasks();
-        registry.hard.abort(reason);
+        registry.abort(reason);
         join.await;
         late
     }

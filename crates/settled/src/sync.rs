@@ -12,13 +12,13 @@ use loom::sync::Mutex;
 #[cfg(not(loom))]
 pub(crate) use std::sync::{
     MutexGuard as LockGuard,
-    atomic::{AtomicU64, AtomicUsize},
+    atomic::{AtomicBool, AtomicU64, AtomicUsize},
 };
 
 #[cfg(loom)]
 pub(crate) use loom::sync::{
     MutexGuard as LockGuard,
-    atomic::{AtomicU64, AtomicUsize},
+    atomic::{AtomicBool, AtomicU64, AtomicUsize},
 };
 
 pub(crate) use std::sync::atomic::Ordering;

@@ -6,6 +6,7 @@ mod term;
 
 use std::fmt;
 use std::future::Future;
+use std::marker::PhantomPinned;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -19,7 +20,8 @@ pub use stream::{TimeoutStream, deadline_stream, timeout_stream};
 
 use crate::outcome::Outcome;
 use crate::reason::{Reason, ReasonKind};
-use term::{Limit, Term};
+use term::Limit;
+pub(crate) use term::Term;
 
 /// Gives `future` at most the time `limit`.
 ///
@@ -54,6 +56,7 @@ pub fn timeout<F: Future>(limit: Duration, future: F) -> Timeout<F> {
     Timeout {
         future: Some(future),
         term: Term::after(limit),
+        pinned: PhantomPinned,
     }
 }
 
@@ -84,6 +87,7 @@ pub fn deadline<F: Future>(at: Instant, future: F) -> Timeout<F> {
     Timeout {
         future: Some(future),
         term: Term::at(at),
+        pinned: PhantomPinned,
     }
 }
 
@@ -136,8 +140,10 @@ pin_project! {
     pub struct Timeout<F> {
         #[pin]
         future: Option<F>,
-        #[pin]
         term: Term,
+        // Where the timer is kept is nobody's business: it may be in here one day.
+        #[pin]
+        pinned: PhantomPinned,
     }
 }
 

@@ -162,6 +162,14 @@ impl WakeSet {
         }
     }
 
+    /// Whether somebody has woken, whom another pass would find. The parent was woken for it, too.
+    pub(crate) fn is_woken(&self) -> bool {
+        let groups = self.parent.groups.iter();
+        groups
+            .map(|group| group.load(Ordering::Relaxed))
+            .any(|bits| bits != 0)
+    }
+
     /// The waker of a child.
     #[inline]
     pub(crate) fn waker(&self, child: usize) -> Lent<'_> {

@@ -224,6 +224,9 @@ impl Node {
 
     /// Whether an abort or a foreign token here or above has fired; timers apart.
     fn is_aborted_from_above(&self) -> bool {
+        if self.links.above.is_empty() && !self.foreign {
+            return false;
+        }
         let aborts = Aborts::so_far();
         if self.is_clear(aborts) {
             return false;

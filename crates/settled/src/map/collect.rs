@@ -1,5 +1,6 @@
 //! The closed forms: each polls everything that it has started, up to the end.
 
+use std::collections::VecDeque;
 use std::future::IntoFuture;
 use std::pin::pin;
 
@@ -39,10 +40,13 @@ where
         let driven = self
             .drive(|number, ended| match keep::<S, Sh>(resume(ended)) {
                 Ok(Step::Keep(value)) => {
-                    kept.put(number, value);
+                    kept.put(number, Some(value));
                     Next::On
                 }
-                Ok(Step::Skip) => Next::On,
+                Ok(Step::Skip) => {
+                    kept.put(number, None);
+                    Next::On
+                }
                 Ok(Step::End) => {
                     kept.end(number);
                     Next::End
@@ -103,11 +107,9 @@ where
         let mut kept = InOrder::new::<Sh, S::Value>(self.unordered);
         self.drive::<()>(|number, ended| {
             let (outcome, next) = settled::<S, Sh, ()>(ended);
-            if let Some(outcome) = outcome {
-                kept.put(number, outcome);
-            }
-            if let Next::End = next {
-                kept.end(number);
+            match next {
+                Next::End => kept.end(number),
+                _ => kept.put(number, outcome),
             }
             next
         })
@@ -209,9 +211,14 @@ pub(super) fn settled<S: Settlement, Sh: Shape<S::Value>, B>(
     }
 }
 
-/// What is kept, in the order of the items or in that in which it came.
+/// What is kept: in the order of the items, or in that in which it came.
 struct InOrder<T> {
-    values: Vec<Option<T>>,
+    /// What is in its place already.
+    kept: Vec<T>,
+    /// The item whose turn it is.
+    next: usize,
+    /// What came before its turn, from that item on; `Some(None)` is left out.
+    early: VecDeque<Option<Option<T>>>,
     /// Where they stand as they came, and one of them may be the end: whose they are.
     numbers: Vec<usize>,
     unordered: bool,
@@ -221,42 +228,59 @@ struct InOrder<T> {
 impl<T> InOrder<T> {
     fn new<Sh: Shape<V>, V>(unordered: bool) -> Self {
         Self {
-            values: Vec::new(),
+            kept: Vec::new(),
+            next: 0,
+            early: VecDeque::new(),
             numbers: Vec::new(),
             unordered,
             ends: Sh::ENDS,
         }
     }
 
+    /// What came of an item; `None`: it is left out.
     #[inline]
-    fn put(&mut self, number: usize, value: T) {
-        if !self.unordered {
-            return put(&mut self.values, number, value);
+    fn put(&mut self, number: usize, value: Option<T>) {
+        if self.unordered {
+            if self.ends && value.is_some() {
+                self.numbers.push(number);
+            }
+            self.kept.extend(value);
+        } else if number == self.next && self.early.is_empty() {
+            self.kept.extend(value);
+            self.next += 1;
+        } else {
+            self.put_early(number, value);
         }
-        self.values.push(Some(value));
-        if self.ends {
-            self.numbers.push(number);
+    }
+
+    fn put_early(&mut self, number: usize, value: Option<T>) {
+        let at = number - self.next;
+        if at >= self.early.len() {
+            self.early.resize_with(at + 1, || None);
+        }
+        self.early[at] = Some(value);
+        while let Some(value) = self.early.front_mut().and_then(Option::take) {
+            self.early.pop_front();
+            self.kept.extend(value);
+            self.next += 1;
         }
     }
 
     /// What is behind this item does not count.
     fn end(&mut self, end: usize) {
-        if !self.unordered {
-            return self.values.truncate(end);
-        }
-        let numbers = self.numbers.iter();
-        for (value, _) in self
-            .values
-            .iter_mut()
-            .zip(numbers)
-            .filter(|(_, n)| **n > end)
-        {
-            *value = None;
+        if self.unordered {
+            let mut numbers = self.numbers.iter();
+            self.kept
+                .retain(|_| numbers.next().is_some_and(|number| *number < end));
+            self.numbers.retain(|number| *number < end);
+        } else {
+            self.early.truncate(end - self.next);
         }
     }
 
-    fn into_vec(self) -> Vec<T> {
-        self.values.into_iter().flatten().collect()
+    fn into_vec(mut self) -> Vec<T> {
+        self.kept.extend(self.early.into_iter().flatten().flatten());
+        self.kept
     }
 }
 

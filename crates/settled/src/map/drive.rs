@@ -141,14 +141,19 @@ where
         if was_owed && let ControlFlow::Break(answer) = self.start_more(cx, ended) {
             return Poll::Ready(Some(answer));
         }
-        while let Some((number, output)) = self.pool.next_ended(cx) {
-            let next = ended(number, Ok(output));
-            if let ControlFlow::Break(answer) = self.decide(number, next) {
+        loop {
+            while let Some((number, output)) = self.pool.next_ended(cx) {
+                let next = ended(number, Ok(output));
+                if let ControlFlow::Break(answer) = self.decide(number, next) {
+                    return Poll::Ready(Some(answer));
+                }
+            }
+            if let ControlFlow::Break(answer) = self.start_more(cx, ended) {
                 return Poll::Ready(Some(answer));
             }
-        }
-        if let ControlFlow::Break(answer) = self.start_more(cx, ended) {
-            return Poll::Ready(Some(answer));
+            if self.owed || !self.pool.goes_on() {
+                break;
+            }
         }
         // Taking turns: who is new does not starve who runs, either.
         self.owed &= !was_owed;

@@ -11,6 +11,9 @@ use crate::wake::WakeSet;
 /// How many slots there are to begin with.
 const FIRST: usize = 16;
 
+/// Up to how many polls in one poll of the task go to those that have woken meanwhile.
+const POLLS: usize = 64;
+
 /// Futures in slots that can be used again. Slots come in ranks, each as large as all before it, because a slot can't be
 /// moved: a limit of a million costs nothing before there are a million items.
 pub(super) struct Pool<F> {
@@ -25,6 +28,8 @@ pub(super) struct Pool<F> {
     ranks_left: usize,
     /// Somebody has used up what tokio lets a task do in one go.
     spent: bool,
+    /// How many were polled in this poll of the task.
+    polled: usize,
 }
 
 struct Rank<F> {
@@ -52,6 +57,7 @@ impl<F> Pool<F> {
             rank: 0,
             ranks_left: 0,
             spent: false,
+            polled: 0,
         }
     }
 
@@ -168,10 +174,23 @@ impl<F: Future> Pool<F> {
     /// Begins a poll of those that woke: from now on it is `cx` that is woken.
     pub(super) fn begin(&mut self, cx: &Context<'_>) {
         self.spent = !has_budget_remaining();
+        self.polled = 0;
         self.ranks_left = self.ranks.len();
         for rank in &mut self.ranks {
             rank.wakes.begin(cx);
         }
+    }
+
+    /// Whether those that have woken since are to be polled in the same poll of the task: for a while that saves it a way through the
+    /// runtime. They come once each again.
+    pub(super) fn goes_on(&mut self) -> bool {
+        let goes_on = self.polled < POLLS
+            && !self.spent
+            && self.ranks.iter().any(|rank| rank.wakes.is_woken());
+        if goes_on {
+            self.ranks_left = self.ranks.len();
+        }
+        goes_on
     }
 
     /// Polls those that woke, once each, up to the next one that ends: the number of its item, and what it gave.
@@ -200,6 +219,7 @@ impl<F: Future> Pool<F> {
                 rank: self.rank,
                 slot,
             };
+            self.polled += 1;
             if let Some(output) = self.poll_at(place) {
                 self.leave(place);
                 return Some((number, output));

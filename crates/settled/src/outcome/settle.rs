@@ -52,24 +52,31 @@ impl<T, E, F: Future<Output = Result<T, E>>> Future for Settle<F> {
     type Output = Outcome<T, E>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut slot = self.project().future;
-        // `AssertUnwindSafe`: what a panic may have left half done is the future alone. It is never polled again: it is
-        // dropped right below. What it shares with others is its author's care, as with a panic in a thread.
-        let polled = panic::catch_unwind(AssertUnwindSafe(|| {
-            slot.as_mut()
-                .as_pin_mut()
-                .expect("`Settle` polled after it gave its outcome")
-                .poll(cx)
-        }));
-        let result = match polled {
-            Ok(polled) => Ok(ready!(polled)),
-            Err(payload) => Err(payload),
-        };
-        // Assigning over a value whose destructor panics still assigns: the slot is empty after this in any case.
-        let dropped = panic::catch_unwind(AssertUnwindSafe(|| slot.set(None)));
-        Poll::Ready(match (result, dropped) {
-            (Err(payload), _) | (Ok(_), Err(payload)) => Outcome::Panicked(Panic::new(payload)),
-            (Ok(result), Ok(())) => result.into(),
+        settle_by(self.project().future, |future| {
+            future.poll(cx).map(Outcome::from)
         })
     }
+}
+
+/// Polls by `poll` what is in the slot; when that is over, or has panicked, it is dropped, and the outcome is there.
+pub(crate) fn settle_by<T, E, F>(
+    mut slot: Pin<&mut Option<F>>,
+    poll: impl FnOnce(Pin<&mut F>) -> Poll<Outcome<T, E>>,
+) -> Poll<Outcome<T, E>> {
+    // `AssertUnwindSafe`: what a panic may have left half done is the future alone. It is never polled again: it is
+    // dropped right below. What it shares with others is its author's care, as with a panic in a thread.
+    let polled = panic::catch_unwind(AssertUnwindSafe(|| {
+        let future = slot.as_mut().as_pin_mut();
+        poll(future.expect("`Settle` polled after it gave its outcome"))
+    }));
+    let outcome = match polled {
+        Ok(polled) => Ok(ready!(polled)),
+        Err(payload) => Err(payload),
+    };
+    // Assigning over a value whose destructor panics still assigns: the slot is empty after this in any case.
+    let dropped = panic::catch_unwind(AssertUnwindSafe(|| slot.set(None)));
+    Poll::Ready(match (outcome, dropped) {
+        (Err(payload), _) | (Ok(_), Err(payload)) => Outcome::Panicked(Panic::new(payload)),
+        (Ok(outcome), Ok(())) => outcome,
+    })
 }

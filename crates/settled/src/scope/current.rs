@@ -3,19 +3,29 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
+use super::member::Member;
 use super::registry::Registry;
-use crate::abort::{AbortSignal, swap_signals};
+use crate::abort::{AbortSignal, Apart};
 use crate::context::Context;
 use crate::timeout::{Limits, Within, current_deadline};
 
-/// The surroundings of what is being polled: the scope, and the task where it is one.
+/// The surroundings of what is being polled.
 pub(super) struct Current {
-    registry: Arc<Registry>,
-    task: Option<u64>,
+    task: Option<Running>,
+    /// The scope whose closed form's body is being polled, in that task or in none.
+    body: Option<Arc<Registry>>,
     /// The signal that the task was given along.
     inherited: AbortSignal,
     #[cfg(feature = "tracing")]
     span: tracing::Span,
+}
+
+/// The task that is being polled.
+#[derive(Clone)]
+struct Running {
+    registry: Arc<Registry>,
+    id: u64,
+    place: usize,
 }
 
 #[cfg(not(loom))]
@@ -30,61 +40,55 @@ loom::thread_local! {
 }
 
 impl Current {
-    pub(super) fn new(registry: &Arc<Registry>, task: Option<u64>, inherited: AbortSignal) -> Self {
+    fn new(task: Option<Running>, body: Option<Arc<Registry>>, inherited: AbortSignal) -> Self {
         Self {
-            registry: Arc::clone(registry),
             task,
+            body,
             inherited,
             #[cfg(feature = "tracing")]
             span: tracing::Span::current(),
         }
     }
-}
 
-impl Current {
     /// For a body that is polled in the caller's task, as a part of a scope of its own.
     pub(super) fn body(registry: &Arc<Registry>) -> Self {
-        let look = |current: &RefCell<Option<Self>>| {
-            let current = current.borrow();
-            let current = current.as_ref()?;
-            Some((current.task, current.inherited.clone()))
-        };
-        let (task, inherited) = CURRENT.try_with(look).ok().flatten().unwrap_or_default();
-        Self::new(registry, task, inherited)
+        let found = look(|current| Some((current.task.clone(), current.inherited.clone())));
+        let (task, inherited) = found.unwrap_or_default();
+        Self::new(task, Some(Arc::clone(registry)), inherited)
     }
 }
 
 /// What a task is polled in, in place of whatever is around the poll.
 pub(super) struct Surroundings {
     current: Option<Current>,
-    /// Of the thread while the task is polled: those that whoever started the task heard, and the scope's.
-    signals: Vec<AbortSignal>,
 }
 
 impl Surroundings {
-    pub(super) fn new(registry: &Arc<Registry>, task: u64, inherited: &AbortSignal) -> Self {
-        let told = [inherited.clone(), registry.soft.signal()];
+    pub(super) fn new(member: &Member, inherited: &AbortSignal) -> Self {
+        let task = Running {
+            registry: Arc::clone(&member.registry),
+            id: member.id,
+            place: member.place,
+        };
         Self {
-            current: Some(Current::new(registry, Some(task), inherited.clone())),
-            signals: told.into(),
+            current: Some(Current::new(Some(task), None, inherited.clone())),
         }
     }
 
     pub(super) fn enter<R>(&mut self, work: impl FnOnce() -> R) -> R {
-        /// Swaps back, whichever way `work` ends.
-        struct Back<'a>(&'a mut Vec<AbortSignal>);
-
-        impl Drop for Back<'_> {
-            fn drop(&mut self) {
-                swap_signals(self.0);
-            }
-        }
-
         // A `LocalSet` may be polled inside of a limit or a signal that is none of its tasks' business.
         let _limits = Within::only(Limits::NONE);
-        swap_signals(&mut self.signals);
-        let _back = Back(&mut self.signals);
+        let _signals = Apart::new(Some(signals));
         within(&mut self.current, work)
+    }
+}
+
+/// What the task that is being polled hears: what whoever started it heard, the scope's signal, and its own.
+fn signals(heard: &mut Vec<AbortSignal>) {
+    let found = look(|current| Some((current.task.clone()?, current.inherited.clone())));
+    if let Some((task, inherited)) = found {
+        let own = task.registry.signal_of(task.id, task.place);
+        heard.extend([inherited, task.registry.soft.signal(), own]);
     }
 }
 
@@ -113,32 +117,30 @@ fn swap(other: &mut Option<Current>) {
     let _gone = CURRENT.try_with(|current| std::mem::swap(&mut *current.borrow_mut(), other));
 }
 
+/// Looks at what is around, if anything is.
+fn look<R>(look: impl FnOnce(&Current) -> Option<R>) -> Option<R> {
+    let look = |current: &RefCell<Option<Current>>| look(current.borrow().as_ref()?);
+    CURRENT.try_with(look).ok().flatten()
+}
+
 /// The scope whose task, or whose closed form's body, is being polled.
 pub(super) fn scope() -> Option<Arc<Registry>> {
-    let look = |current: &RefCell<Option<Current>>| {
-        let current = current.borrow();
-        current
-            .as_ref()
-            .map(|current| Arc::clone(&current.registry))
-    };
-    CURRENT.try_with(look).ok().flatten()
+    look(|current| {
+        let task = current.task.as_ref().map(|task| &task.registry);
+        current.body.as_ref().or(task).cloned()
+    })
 }
 
 /// The task that is being polled.
 pub(super) fn task() -> Option<u64> {
-    let look = |current: &RefCell<Option<Current>>| current.borrow().as_ref()?.task;
-    CURRENT.try_with(look).ok().flatten()
+    look(|current| Some(current.task.as_ref()?.id))
 }
 
 /// What a task that is started here is to take along. From a task that is what the task was given itself, without its own signal:
 /// a chain of tasks, each started by the one before, would otherwise keep a chain of signals.
 pub(super) fn context() -> Context {
-    let look = |current: &RefCell<Option<Current>>| {
-        let current = current.borrow();
-        let task = current.as_ref().filter(|current| current.task.is_some());
-        task.map(|current| current.inherited.clone())
-    };
-    match CURRENT.try_with(look).ok().flatten() {
+    let inherited = look(|current| current.task.is_some().then(|| current.inherited.clone()));
+    match inherited {
         Some(inherited) => Context::new(current_deadline(), inherited),
         None => Context::current(),
     }

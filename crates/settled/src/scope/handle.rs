@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use super::current;
-use crate::abort::AbortController;
+use super::member::Member;
 use crate::outcome::Outcome;
 use crate::reason::{Reason, ReasonKind};
 use crate::sync::Lock;
@@ -41,8 +41,7 @@ pub struct Handle<T, E> {
 /// What the handle and the task share.
 struct Cell<T, E> {
     slot: Lock<Slot<T, E>>,
-    controller: AbortController,
-    id: u64,
+    member: Member,
     origin: Origin,
     /// Tells of an error that nobody took. A function, as only whoever starts a task knows that `E` is `'static`.
     unhandled: fn(&E, &Origin),
@@ -65,46 +64,9 @@ impl<T, E> Cell<T, E> {
         std::mem::replace(&mut self.slot.lock(), slot)
     }
 
-    /// Nobody will ever look at this outcome. A panic tells by itself, once it is sure that no join goes on with it.
-    fn nobody_looked(&self, outcome: &Outcome<T, E>) {
-        if let Outcome::Rejected(error) = outcome {
-            (self.unhandled)(error, &self.origin);
-        }
-    }
-}
-
-/// Makes the two ends of a task.
-pub(super) fn pair<T, E: 'static>(
-    controller: AbortController,
-    id: u64,
-    origin: Origin,
-) -> (Handle<T, E>, Settler<T, E>) {
-    let cell = Arc::new(Cell {
-        slot: Lock::new(Slot::Waiting(None)),
-        controller,
-        id,
-        origin,
-        unhandled: unhandled::rejected::<E>,
-    });
-    let settler = Settler {
-        cell: Some(Arc::clone(&cell)),
-    };
-    (Handle { cell }, settler)
-}
-
-/// The task's end: whatever becomes of the task, the handle settles.
-pub(super) struct Settler<T, E> {
-    /// `None`: it has settled.
-    cell: Option<Arc<Cell<T, E>>>,
-}
-
-impl<T, E> Settler<T, E> {
-    /// Hands the outcome over. If the handle is gone, it ends here.
-    pub(super) fn settle(&mut self, outcome: Outcome<T, E>) {
-        let Some(cell) = self.cell.take() else {
-            return;
-        };
-        let mut slot = cell.slot.lock();
+    /// To the handle. If that is gone, it ends here.
+    fn hand_over(&self, outcome: Outcome<T, E>) {
+        let mut slot = self.slot.lock();
         match &mut *slot {
             Slot::Waiting(waker) => {
                 let waker = waker.take();
@@ -116,7 +78,7 @@ impl<T, E> Settler<T, E> {
             }
             Slot::Dropped => {
                 drop(slot);
-                cell.nobody_looked(&outcome);
+                self.nobody_looked(&outcome);
             }
             Slot::Settled(_) | Slot::Done => {
                 drop(slot);
@@ -125,8 +87,58 @@ impl<T, E> Settler<T, E> {
         }
     }
 
-    pub(super) fn origin(&self) -> Option<&Origin> {
-        self.cell.as_ref().map(|cell| &cell.origin)
+    /// Nobody will ever look at this outcome. A panic tells by itself, once it is sure that no join goes on with it.
+    fn nobody_looked(&self, outcome: &Outcome<T, E>) {
+        if let Outcome::Rejected(error) = outcome {
+            (self.unhandled)(error, &self.origin);
+        }
+    }
+}
+
+/// Makes the two ends of a task.
+pub(super) fn pair<T, E: 'static>(member: Member, origin: Origin) -> (Handle<T, E>, Settler<T, E>) {
+    let handle = Handle::new(Slot::Waiting(None), member, origin);
+    let settler = Settler {
+        cell: Some(Arc::clone(&handle.cell)),
+    };
+    (handle, settler)
+}
+
+/// The handle of a task that was not started.
+pub(super) fn settled<T, E: 'static>(
+    outcome: Outcome<T, E>,
+    member: Member,
+    origin: Origin,
+) -> Handle<T, E> {
+    Handle::new(Slot::Settled(outcome), member, origin)
+}
+
+/// The task's end: whatever becomes of the task, the handle settles, and then the scope hears that it is gone.
+pub(super) struct Settler<T, E> {
+    /// `None`: the task is over.
+    cell: Option<Arc<Cell<T, E>>>,
+}
+
+impl<T, E> Settler<T, E> {
+    fn cell(&self) -> &Cell<T, E> {
+        let cell = self.cell.as_ref();
+        cell.expect("a task is not polled again after it was over")
+    }
+
+    pub(super) fn member(&self) -> &Member {
+        &self.cell().member
+    }
+
+    pub(super) fn origin(&self) -> &Origin {
+        &self.cell().origin
+    }
+
+    /// The task is over.
+    pub(super) fn settle(&mut self, outcome: Outcome<T, E>) {
+        if let Some(cell) = self.cell.take() {
+            cell.hand_over(outcome);
+            cell.member.leave();
+        }
     }
 }
 
@@ -135,7 +147,7 @@ impl<T, E> Drop for Settler<T, E> {
         let Some(cell) = &self.cell else { return };
         // The task was dropped half-way, which is what a runtime does that shuts down.
         let shut_down = || Reason::literal(ReasonKind::Dropped, "the task's runtime was shut down");
-        let reason = cell.controller.signal().reason();
+        let reason = cell.member.reason();
         self.settle(Outcome::Cancelled(reason.unwrap_or_else(shut_down)));
     }
 }
@@ -147,9 +159,22 @@ fn seen<T, E>(outcome: &Outcome<T, E>) {
 }
 
 impl<T, E> Handle<T, E> {
+    fn new(slot: Slot<T, E>, member: Member, origin: Origin) -> Self
+    where
+        E: 'static,
+    {
+        let cell = Arc::new(Cell {
+            slot: Lock::new(slot),
+            member,
+            origin,
+            unhandled: unhandled::rejected::<E>,
+        });
+        Self { cell }
+    }
+
     /// Stops this task alone. `false` if it, or its scope, was aborted before. A task that is over stays as it ended.
     pub fn abort(&self, reason: impl Into<Reason>) -> bool {
-        self.cell.controller.abort(reason)
+        self.cell.member.abort(reason.into())
     }
 
     /// The task is over, and awaiting the handle gives the outcome at once.
@@ -200,7 +225,7 @@ impl<T, E> Future for Handle<T, E> {
                 drop(slot);
                 drop(old);
                 assert!(
-                    current::task() != Some(cell.id),
+                    current::task() != Some(cell.member.id),
                     "a task waits for its own handle, which waits for the task"
                 );
                 Poll::Pending

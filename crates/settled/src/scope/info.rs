@@ -1,6 +1,7 @@
 //! What is known of a task from outside: [`TaskInfo`].
 
 use std::fmt;
+use std::num::NonZeroU64;
 use std::panic::Location;
 use std::time::Duration;
 
@@ -24,7 +25,8 @@ use crate::unhandled::Origin;
 #[derive(Clone)]
 pub struct TaskInfo {
     id: u64,
-    parent: Option<u64>,
+    /// No task has the number zero.
+    parent: Option<NonZeroU64>,
     origin: Origin,
     started: Instant,
 }
@@ -33,7 +35,7 @@ impl TaskInfo {
     pub(super) fn new(origin: Origin) -> Self {
         Self {
             id: registry::next_id(),
-            parent: current::task(),
+            parent: current::task().and_then(NonZeroU64::new),
             origin,
             started: Instant::now(),
         }
@@ -48,7 +50,7 @@ impl TaskInfo {
     /// The [`id`](Self::id) of the task that started it, if a task of a scope did: with it the tasks make a tree.
     #[must_use]
     pub fn parent(&self) -> Option<u64> {
-        self.parent
+        self.parent.map(NonZeroU64::get)
     }
 
     /// The name that it was given with [`Scope::named`](crate::Scope::named).
@@ -86,7 +88,7 @@ impl fmt::Debug for TaskInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TaskInfo")
             .field("id", &self.id)
-            .field("parent", &self.parent)
+            .field("parent", &self.parent())
             .field("name", &self.name())
             .field("location", &format_args!("{}", self.location()))
             .field("age", &self.age())

@@ -1,42 +1,53 @@
 //! Who waits for whom: what a scope and its tasks share, and how a scope that nobody owns any more finds somebody to wait for it.
 //!
-//! 1. A task is a [`Member`] of its scope from before it starts until after everything of it is gone. A scope that was
+//! 1. A task is a [`Member`](super::member::Member) of its scope from before it starts until after everything of it is gone. A scope that was
 //!    *handed over* is a [`Guest`] of another one, its host, from then until its last task has left.
 //! 2. A scope is *quiet* when it has neither tasks nor guests. [`join`](Registry::join) waits for that.
 //! 3. `Ended` is for ever: only a quiet scope ends, and one that has ended takes in neither tasks nor guests. So whoever was
 //!    taken in is waited for.
 //! 4. The host is the nearest scope around that has not ended, or else the root, which never ends.
 //! 5. No lock is held while another one is taken, while somebody is woken, or while something of the user's is dropped.
+//! 6. What is above a scope wakes its tasks by [`Members`], maybe with locks of its own held. So they must not be what keeps
+//!    anything alive whose destructor takes such a lock: when a registry goes, it takes everything like that out of them.
 
 use std::collections::BTreeMap;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
+use std::task::Waker;
 
 use tokio::sync::Notify;
 
 use super::current;
 use super::info::TaskInfo;
-use crate::abort::{AbortController, AbortSignal};
+use super::member::Entry;
+use super::slab::Slab;
+use crate::abort::{AbortController, AbortSignal, Ears};
 use crate::outcome::Panic;
 use crate::reason::{Reason, ReasonKind};
 use crate::sync::{Lock, LockGuard};
 
 /// What a scope and its tasks share.
 pub(super) struct Registry {
-    /// Drops the tasks.
+    /// Tells the tasks that they are dropped: [`abort`](Self::abort).
     pub(super) hard: AbortController,
     /// Tells the tasks, which is all that happens at first when a scope is shut down. It is below `hard`.
     pub(super) soft: AbortController,
     id: u64,
     /// The scope in one of whose tasks this one was made.
     maker: Weak<Registry>,
-    state: Lock<State>,
+    members: Arc<Members>,
+    /// Where the scope is below a signal.
+    _ears: Option<Pin<Box<Ears>>>,
     quiet: Notify,
 }
 
-struct State {
-    phase: Phase,
-    tasks: BTreeMap<u64, TaskInfo>,
+/// Who is to be woken, and waited for.
+pub(super) struct Members(Lock<State>);
+
+pub(super) struct State {
+    pub(super) phase: Phase,
+    pub(super) tasks: Slab<Entry>,
     /// Weak, as they know their host: their tasks keep them alive.
     guests: BTreeMap<u64, Weak<Registry>>,
     /// Scopes that were made in its tasks, to be told when it is shut down.
@@ -59,7 +70,25 @@ pub(super) enum Phase {
     Ended,
 }
 
+impl Members {
+    pub(super) fn state(&self) -> LockGuard<'_, State> {
+        self.0.lock()
+    }
+}
+
 impl State {
+    fn new(around: Option<Arc<Registry>>) -> Self {
+        Self {
+            phase: Phase::Open,
+            tasks: Slab::new(),
+            guests: BTreeMap::new(),
+            below: BTreeMap::new(),
+            host: None,
+            around,
+            panic: None,
+        }
+    }
+
     fn is_quiet(&self) -> bool {
         self.tasks.is_empty() && self.guests.is_empty()
     }
@@ -78,20 +107,17 @@ impl Registry {
         // That lets go of those around it that have ended.
         drop(around.as_ref().and_then(|around| around.around()));
         let soft = hard.signal().child();
+        let members = Arc::new(Members(Lock::new(State::new(around.clone()))));
+        // An abort of its own it passes on by itself.
+        let above = !signal.is_never();
+        let waker = above.then(|| Waker::from(Arc::clone(&members)));
         let made = Arc::new(Self {
+            _ears: waker.and_then(|waker| hard.signal().call(&waker)),
             hard,
             soft,
             id: next_id(),
             maker: around.as_ref().map_or_else(Weak::new, Arc::downgrade),
-            state: Lock::new(State {
-                phase: Phase::Open,
-                tasks: BTreeMap::new(),
-                guests: BTreeMap::new(),
-                below: BTreeMap::new(),
-                host: None,
-                around: around.clone(),
-                panic: None,
-            }),
+            members,
             quiet: Notify::new(),
         });
         if let Some(around) = around {
@@ -115,26 +141,17 @@ impl Registry {
         }
     }
 
-    fn state(&self) -> LockGuard<'_, State> {
-        self.state.lock()
+    /// Drops the tasks.
+    pub(super) fn abort(&self, reason: Reason) -> bool {
+        let first = self.hard.abort(reason);
+        if first {
+            self.members.wake_all();
+        }
+        first
     }
 
-    /// Counts one more task in, unless the scope takes none.
-    pub(super) fn enter(self: &Arc<Self>, task: TaskInfo) -> Result<Member, Reason> {
-        if let Some(reason) = self.hard.signal().reason() {
-            return Err(reason);
-        }
-        let id = task.id();
-        let mut state = self.state();
-        if state.phase != Phase::Open {
-            return Err(Reason::literal(ReasonKind::Closed, "the scope has ended"));
-        }
-        state.tasks.insert(id, task);
-        drop(state);
-        Ok(Member {
-            registry: Arc::clone(self),
-            id,
-        })
+    pub(super) fn state(&self) -> LockGuard<'_, State> {
+        self.members.state()
     }
 
     /// A task panicked: the others are not needed any more.
@@ -146,8 +163,7 @@ impl Registry {
         }
         drop(state);
         let message = format!("another task of the scope panicked: {}", panic.message());
-        self.hard
-            .abort(Reason::new(ReasonKind::Failed).message(message));
+        self.abort(Reason::new(ReasonKind::Failed).message(message));
     }
 
     pub(super) fn has_panicked(&self) -> bool {
@@ -304,7 +320,7 @@ impl Registry {
     /// What is not over yet, of its own and of its guests, in the order in which it was started.
     pub(super) fn tasks(&self) -> Vec<TaskInfo> {
         let mut found = Vec::new();
-        self.each(|state| found.extend(state.tasks.values().cloned()));
+        self.each(|state| found.extend(state.tasks.values().map(|entry| entry.info.clone())));
         found.sort_by_key(TaskInfo::id);
         found
     }
@@ -330,7 +346,7 @@ impl Registry {
     }
 
     /// Something has left.
-    fn left(&self, leave: impl FnOnce(&mut State)) {
+    pub(super) fn left(&self, leave: impl FnOnce(&mut State)) {
         let mut state = self.state();
         leave(&mut state);
         let quiet = state.is_quiet();
@@ -351,20 +367,15 @@ impl Drop for Registry {
         if let Some(maker) = self.maker.upgrade() {
             maker.state().below.remove(&self.id);
         }
-    }
-}
-
-/// That a task is counted. It is let go as the last thing of a task, whichever way the task ends.
-pub(super) struct Member {
-    pub(super) registry: Arc<Registry>,
-    id: u64,
-}
-
-impl Drop for Member {
-    fn drop(&mut self) {
-        self.registry.left(|state| {
-            state.tasks.remove(&self.id);
-        });
+        let mut state = self.state();
+        let mut around = state.around.take();
+        let rest = (state.host.take(), state.panic.take());
+        drop(state);
+        drop(rest);
+        // A long chain of them ends one by one.
+        while let Some(last) = around.and_then(Arc::into_inner) {
+            around = last.state().around.take();
+        }
     }
 }
 

@@ -152,7 +152,7 @@ impl Spawner {
 
     /// Stops the whole scope: [`Scope::abort`](crate::Scope::abort), from inside of it or while it is being joined.
     pub fn abort(&self, reason: impl Into<Reason>) -> bool {
-        self.registry.hard.abort(reason)
+        self.registry.abort(reason.into())
     }
 
     /// The scope's [`signal`](crate::Scope::signal).

@@ -12,11 +12,11 @@ use tokio::time::Instant;
 use super::current::Surroundings;
 use super::handle::{self, Handle, Settler};
 use super::info::TaskInfo;
-use super::registry::{Member, Registry};
-use crate::abort::Run;
+use super::member::{Ear, Member};
+use super::registry::Registry;
 use crate::context::Context as Inherited;
-use crate::outcome::{Outcome, Panic, Settle, settle};
-use crate::timeout::{Timeout, TimeoutError, deadline};
+use crate::outcome::{Outcome, Panic, settle_by};
+use crate::timeout::{Term, TimeoutError};
 use crate::unhandled::{self, Origin};
 
 /// Makes `future` a task of the scope, which `spawn` is to start.
@@ -37,31 +37,34 @@ where
         location: Location::caller(),
     };
     let info = TaskInfo::new(origin.clone());
-    let controller = registry.hard.signal().child();
-    let signal = controller.signal();
     let id = info.id();
-    let (handle, mut settler) = handle::pair(controller, id, origin);
-    match registry.enter(info) {
-        Ok(member) => spawn(Task {
-            surroundings: Surroundings::new(registry, id, inherited.signal()),
-            body: settle(signal.run(Limited::new(future, inherited.deadline()))),
-            settler,
-            member: Some(member),
-        }),
-        Err(reason) => settler.settle(Outcome::Cancelled(reason)),
-    }
+    let member = match registry.enter(info) {
+        Ok(member) => member,
+        Err(reason) => {
+            let member = Member::refused(registry, id);
+            return handle::settled(Outcome::Cancelled(reason), member, origin);
+        }
+    };
+    let surroundings = Surroundings::new(&member, inherited.signal());
+    let (handle, settler) = handle::pair(member, origin);
+    spawn(Task {
+        surroundings,
+        body: Some(Limited::new(future, inherited.deadline())),
+        ear: Ear::default(),
+        settler,
+    });
     handle
 }
 
 pin_project! {
     // The future that the runtime has. A task that its runtime drops goes field by field, in this order: the body is gone
-    // first, then the handle settles, then the scope hears that the task is gone.
+    // first, then the handle settles, and the scope hears that the task is gone.
     pub(super) struct Task<T, E, F> {
         surroundings: Surroundings,
         #[pin]
-        body: Settle<Run<Limited<F>>>,
+        body: Option<Limited<F>>,
+        ear: Ear,
         settler: Settler<T, E>,
-        member: Option<Member>,
     }
 }
 
@@ -70,42 +73,42 @@ impl<T, E, F: Future<Output = Result<T, E>>> Future for Task<T, E, F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.project();
-        let outcome = match ready!(this.surroundings.enter(|| this.body.poll(cx))) {
-            Outcome::Fulfilled(Ok(result)) => result.into(),
-            Outcome::Fulfilled(Err(_late)) => Outcome::TimedOut,
-            Outcome::Rejected(reason) => Outcome::Cancelled(reason),
-            Outcome::Panicked(panic) => Outcome::Panicked(panic),
-            Outcome::TimedOut => Outcome::TimedOut,
-            Outcome::Cancelled(reason) => Outcome::Cancelled(reason),
-            Outcome::Abandoned => Outcome::Abandoned,
+        let (ear, member) = (this.ear, this.settler.member());
+        let poll = |body: Pin<&mut Limited<F>>| {
+            // What was told to stop before it began is never polled. After that, what is ready when it is told counts.
+            if let Some(reason) = ear.is_new().then(|| member.reason()).flatten() {
+                return Poll::Ready(Outcome::Cancelled(reason));
+            }
+            match body.poll(cx) {
+                Poll::Ready(Ok(result)) => Poll::Ready(result.into()),
+                Poll::Ready(Err(_late)) => Poll::Ready(Outcome::TimedOut),
+                Poll::Pending => ear.poll(member, cx).map(Outcome::Cancelled),
+            }
         };
-        if let (Outcome::Panicked(panic), Some(member)) = (&outcome, &*this.member) {
+        let outcome = ready!(this.surroundings.enter(|| settle_by(this.body, poll)));
+        if let Outcome::Panicked(panic) = &outcome {
             tell_if_unseen(panic, this.settler.origin());
             member.registry.panicked(panic);
         }
         this.settler.settle(outcome);
-        this.member.take();
         Poll::Ready(())
     }
 }
 
 pin_project! {
     // A future that ends with the deadline of whoever started it, if there is one.
-    #[project = LimitedProjection]
-    enum Limited<F> {
-        Free { #[pin] future: F },
-        Until { #[pin] future: Timeout<F> },
+    struct Limited<F> {
+        #[pin]
+        future: F,
+        // In a box, as few have it.
+        term: Option<Box<Term>>,
     }
 }
 
 impl<F: Future> Limited<F> {
     fn new(future: F, end: Option<Instant>) -> Self {
-        match end {
-            None => Self::Free { future },
-            Some(end) => Self::Until {
-                future: deadline(end, future),
-            },
-        }
+        let term = end.map(|end| Box::new(Term::at(end)));
+        Self { future, term }
     }
 }
 
@@ -113,18 +116,18 @@ impl<F: Future> Future for Limited<F> {
     type Output = Result<F::Output, TimeoutError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match self.project() {
-            LimitedProjection::Free { future } => future.poll(cx).map(Ok),
-            LimitedProjection::Until { future } => future.poll(cx),
+        let this = self.project();
+        match this.term {
+            None => this.future.poll(cx).map(Ok),
+            Some(term) => term.poll(cx, |cx| this.future.poll(cx)),
         }
     }
 }
 
 /// The handle and the scope have a clone each. When both have let go of theirs, and neither has shown it to anybody, it is told.
-fn tell_if_unseen(panic: &Panic, origin: Option<&Origin>) {
-    if let Some(origin) = origin.cloned() {
-        panic.or_else_unseen(move |message, payload| {
-            unhandled::panicked(message, payload, &origin);
-        });
-    }
+fn tell_if_unseen(panic: &Panic, origin: &Origin) {
+    let origin = origin.clone();
+    panic.or_else_unseen(move |message, payload| {
+        unhandled::panicked(message, payload, &origin);
+    });
 }

@@ -41,7 +41,7 @@ use super::term::Term;
 pub fn timeout_stream<S: Stream>(limit: Duration, stream: S) -> TimeoutStream<S> {
     TimeoutStream {
         stream: Some(stream),
-        term: Box::pin(Term::after(limit)),
+        term: Term::after(limit),
     }
 }
 
@@ -66,7 +66,7 @@ pub fn timeout_stream<S: Stream>(limit: Duration, stream: S) -> TimeoutStream<S>
 pub fn deadline_stream<S: Stream>(at: Instant, stream: S) -> TimeoutStream<S> {
     TimeoutStream {
         stream: Some(stream),
-        term: Box::pin(Term::at(at)),
+        term: Term::at(at),
     }
 }
 
@@ -76,8 +76,7 @@ pin_project! {
     pub struct TimeoutStream<S> {
         #[pin]
         stream: Option<S>,
-        // In a box, so that whoever can move `stream` can move this.
-        term: Pin<Box<Term>>,
+        term: Term,
     }
 }
 
@@ -98,10 +97,10 @@ impl<S: Stream> Stream for TimeoutStream<S> {
         let Some(stream) = this.stream.as_mut().as_pin_mut() else {
             return Poll::Ready(None);
         };
-        let polled = this.term.as_mut().poll(cx, |cx| stream.poll_next(cx));
+        let polled = this.term.poll(cx, |cx| stream.poll_next(cx));
         let end = match ready!(polled) {
             Ok(Some(item)) => {
-                this.term.as_mut().begin();
+                this.term.begin();
                 return Poll::Ready(Some(Ok(item)));
             }
             Ok(None) => None,

@@ -1,10 +1,10 @@
 //! One limit, and what is left of it.
 
+use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep};
 
 use super::TimeoutError;
@@ -27,13 +27,11 @@ enum End {
     Never,
 }
 
-pin_project! {
-    pub(super) struct Term {
-        limit: Limit,
-        end: End,
-        #[pin]
-        timer: Option<Sleep>,
-    }
+pub(crate) struct Term {
+    limit: Limit,
+    end: End,
+    /// In a box: what is ready at once, as most is, need not be moved about with the place for a timer.
+    timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl Term {
@@ -45,7 +43,7 @@ impl Term {
         }
     }
 
-    pub(super) fn at(at: Instant) -> Self {
+    pub(crate) fn at(at: Instant) -> Self {
         Self {
             limit: Limit::At(at),
             end: End::At(at),
@@ -59,14 +57,13 @@ impl Term {
 
     /// Polls by `poll`, within the limit. `poll` is not called once the time is up.
     #[inline]
-    pub(super) fn poll<R>(
-        self: Pin<&mut Self>,
+    pub(crate) fn poll<R>(
+        &mut self,
         cx: &mut Context<'_>,
         poll: impl FnOnce(&mut Context<'_>) -> Poll<R>,
     ) -> Poll<Result<R, TimeoutError>> {
-        let this = self.project();
-        let late = TimeoutError { limit: *this.limit };
-        let now = match *this.end {
+        let late = TimeoutError { limit: self.limit };
+        let now = match self.end {
             End::At(at) => {
                 let now = Instant::now();
                 if now > at {
@@ -80,27 +77,29 @@ impl Term {
             }
             End::After(limit) => {
                 let within = Within::begun(limit);
-                if let Poll::Ready(value) = poll(cx) {
+                let polled = poll(cx);
+                let asked = within.asked();
+                drop(within);
+                if let Poll::Ready(value) = polled {
                     return Poll::Ready(Ok(value));
                 }
-                let now = within.asked().unwrap_or_else(Instant::now);
-                *this.end = End::of(limit, now);
+                let now = asked.unwrap_or_else(Instant::now);
+                self.end = End::of(limit, now);
                 now
             }
             End::Never => return poll(cx).map(Ok),
         };
-        match *this.end {
-            End::At(at) if now < at => poll_timer(this.timer, at, cx).map(|()| Err(late)),
+        match self.end {
+            End::At(at) if now < at => poll_timer(&mut self.timer, at, cx).map(|()| Err(late)),
             End::At(_) => Poll::Ready(Err(late)),
             End::After(_) | End::Never => Poll::Pending,
         }
     }
 
     /// The time runs from now at the latest.
-    pub(super) fn begin(self: Pin<&mut Self>) {
-        let end = self.project().end;
-        if let End::After(limit) = *end {
-            *end = End::of(limit, Instant::now());
+    pub(super) fn begin(&mut self) {
+        if let End::After(limit) = self.end {
+            self.end = End::of(limit, Instant::now());
         }
     }
 }
@@ -113,11 +112,8 @@ impl End {
 }
 
 /// Makes the timer only now that somebody has to wait.
-fn poll_timer(mut timer: Pin<&mut Option<Sleep>>, at: Instant, cx: &mut Context<'_>) -> Poll<()> {
-    if timer.is_none() {
-        timer.set(Some(tokio::time::sleep_until(at)));
-    }
-    timer
-        .as_pin_mut()
-        .map_or(Poll::Pending, |timer| timer.poll(cx))
+#[inline]
+fn poll_timer(timer: &mut Option<Pin<Box<Sleep>>>, at: Instant, cx: &mut Context<'_>) -> Poll<()> {
+    let timer = timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(at)));
+    timer.as_mut().poll(cx)
 }

@@ -2,6 +2,7 @@
 //!
 //! `RUSTFLAGS="--cfg loom" cargo test -p settled --release --test it`
 
+use std::future::pending;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,7 +10,7 @@ use std::task::{Context, Poll, Waker};
 
 use loom::future::block_on;
 use loom::thread;
-use settled::{AbortController, AbortSignal, AcquireError, Scope, Semaphore};
+use settled::{AbortController, AbortSignal, AcquireError, Outcome, Scope, Semaphore};
 
 /// Runs the model, and fails if it did not run through at least `least` interleavings: a model of one thread proves nothing.
 ///
@@ -496,6 +497,67 @@ fn a_detached_scope_is_the_roots_until_it_is_quiet() {
         block_on(settled::drained());
         assert!(handle.is_finished());
         task.join().unwrap();
+    });
+}
+
+/// A task that leaves its waker, against the abort of that task alone: it is heard, and woken if it was not.
+#[test]
+fn an_abort_of_one_task_reaches_it() {
+    model(2, 10, || {
+        let scope = Scope::new();
+        let (handle, task) = scope.spawner().unspawned(pending::<Result<(), ()>>());
+        let task = thread::spawn(move || block_on(task.unwrap()));
+        assert!(handle.abort("enough"));
+        task.join().unwrap();
+        let Outcome::Cancelled(reason) = block_on(handle) else {
+            panic!("it was cancelled")
+        };
+        assert_eq!(reason.text(), Some("enough"));
+        block_on(scope.join());
+    });
+}
+
+/// The same with its scope, and with what is above that.
+#[test]
+fn an_abort_of_the_scope_reaches_its_tasks() {
+    for from_above in [false, true] {
+        model(2, 10, move || {
+            let controller = AbortController::new();
+            let scope = match from_above {
+                true => Scope::below(&controller.signal()),
+                false => Scope::new(),
+            };
+            let (handle, task) = scope.spawner().unspawned(pending::<Result<(), ()>>());
+            let task = thread::spawn(move || block_on(task.unwrap()));
+            assert!(match from_above {
+                true => controller.abort("enough"),
+                false => scope.abort("enough"),
+            });
+            task.join().unwrap();
+            assert!(block_on(handle).is_cancelled());
+            block_on(scope.join());
+        });
+    }
+}
+
+/// Both at once: the task ends with the reason of one of them, and later ones are told that they came too late.
+#[test]
+fn a_task_and_its_scope_are_aborted_at_once() {
+    model(3, 100, || {
+        let scope = Scope::new();
+        let (handle, task) = scope.spawner().unspawned(pending::<Result<(), ()>>());
+        let task = thread::spawn(move || block_on(task.unwrap()));
+        let spawner = scope.spawner();
+        let all = thread::spawn(move || assert!(spawner.abort("all")));
+        let first = handle.abort("this one");
+        task.join().unwrap();
+        all.join().unwrap();
+        assert!(!handle.abort("too late"));
+        let Outcome::Cancelled(reason) = block_on(handle) else {
+            panic!("it was cancelled")
+        };
+        assert!(first || reason.text() == Some("all"));
+        block_on(scope.join());
     });
 }
 

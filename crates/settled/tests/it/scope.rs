@@ -3,6 +3,7 @@ mod ending;
 mod model;
 mod nesting;
 mod starting;
+mod stopping;
 
 use std::future::{pending, ready};
 use std::panic::AssertUnwindSafe;

@@ -7,7 +7,8 @@
 use std::future::{pending, ready};
 
 use settled::{
-    AbortController, AbortSignal, Context, Outcome, Scope, Spawner, current_deadline, timeout,
+    AbortController, AbortSignal, Context, Handle, Outcome, Reason, Scope, Spawner,
+    current_deadline, timeout,
 };
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep};
@@ -107,6 +108,49 @@ async fn a_task_that_was_started_by_a_task_hears_what_that_was_given() {
     assert!(hears.try_recv().is_err());
     controller.abort("far away");
     assert_eq!(hears.recv().await.unwrap().text(), Some("far away"));
+    scope.join().await;
+}
+
+/// Who listens in a task hears what is meant for that task alone, also if it asks after the abort, while the task still runs.
+#[tokio::test]
+async fn a_task_hears_its_own_abort() {
+    let scope = Scope::new();
+    let (signals, mut signal) = tokio::sync::mpsc::unbounded_channel();
+    let listener = signals.clone();
+    let listens = scope.spawn(async move {
+        listener.send(AbortSignal::current()).unwrap();
+        pending::<Never>().await
+    });
+    let sibling = scope.spawn(async move {
+        signals.send(AbortSignal::current()).unwrap();
+        pending::<Never>().await
+    });
+    let (own, other) = (signal.recv().await.unwrap(), signal.recv().await.unwrap());
+    assert!(!own.is_aborted() && !other.is_aborted());
+    let waits = own.aborted();
+    assert!(listens.abort("this one"));
+    assert_eq!(waits.await.text(), Some("this one"));
+    assert!(!other.is_aborted());
+
+    let (give, take) = tokio::sync::oneshot::channel::<Handle<Option<Reason>, ()>>();
+    let (say, said) = tokio::sync::oneshot::channel();
+    let asks = scope.spawn(async move {
+        let handle = take.await.unwrap();
+        assert!(handle.abort("by itself"));
+        assert!(!handle.abort("twice"));
+        say.send(AbortSignal::current().reason()).unwrap();
+        handle.ignore();
+        // What is ready at this poll counts.
+        Ok(None)
+    });
+    give.send(asks).unwrap();
+    assert_eq!(said.await.unwrap().unwrap().text(), Some("by itself"));
+
+    assert!(scope.abort("all"));
+    assert_eq!(other.aborted().await.text(), Some("all"));
+    assert_eq!(own.reason().unwrap().text(), Some("this one"));
+    assert_eq!(why(listens.await).text(), Some("this one"));
+    assert_eq!(why(sibling.await).text(), Some("all"));
     scope.join().await;
 }
 
