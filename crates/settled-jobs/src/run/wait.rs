@@ -1,10 +1,8 @@
 //! What ends a wait.
 
-use std::future::{Future, poll_fn};
-use std::pin::pin;
-use std::task::Poll;
+use std::future::Future;
 
-use settled::AbortSignal;
+use settled::{AbortSignal, race};
 use tokio::time::{Instant, sleep_until};
 
 /// Why a try has to end before its command does.
@@ -42,10 +40,7 @@ pub(super) async fn first<A, B>(
     left: impl Future<Output = A>,
     right: impl Future<Output = B>,
 ) -> Either<A, B> {
-    let (mut left, mut right) = (pin!(left), pin!(right));
-    poll_fn(|cx| match left.as_mut().poll(cx) {
-        Poll::Ready(value) => Poll::Ready(Either::Left(value)),
-        Poll::Pending => right.as_mut().poll(cx).map(Either::Right),
-    })
-    .await
+    let left = async { Either::Left(left.await) };
+    let right = async { Either::Right(right.await) };
+    race((left, right)).await
 }
