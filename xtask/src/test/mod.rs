@@ -110,9 +110,10 @@ fn sanitizer() -> Result<String, String> {
     if !libraries.contains(TARGET) || !there {
         return Ok(format!("left out: the toolchain has it for {TARGET} only"));
     }
-    let test = ["test", "--package", "settled", "--target", TARGET];
+    // With the features that the other steps leave off.
+    let test = ["test", "--package", "settled", "--features", "tracing"];
     let mut command = cargo(&test);
-    command.args(["--test", "it", "--", "--show-output"]);
+    command.args(["--target", TARGET, "--test", "it", "--", "--show-output"]);
     command
         .env("RUSTC_BOOTSTRAP", "1")
         .env("RUSTFLAGS", "-Zsanitizer=address")

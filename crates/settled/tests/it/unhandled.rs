@@ -1,3 +1,6 @@
+#[cfg(feature = "tracing")]
+mod events;
+
 use std::future::{pending, ready};
 use std::process::Command;
 use std::sync::{Mutex, OnceLock};
