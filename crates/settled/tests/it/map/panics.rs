@@ -1,6 +1,6 @@
 //! Who may panic: the function, its futures, their destructors, the source, a value.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::future::{Future, pending, ready};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
@@ -10,7 +10,7 @@ use settled::{Failed, Outcome, map, map_while};
 use tokio::task::yield_now;
 
 use super::kinds;
-use crate::steps::{Alive, DropBomb, Watch, poll_once};
+use crate::steps::{Alive, DropBomb};
 
 /// Ends at once; its destructor panics.
 struct Explosive(DropBomb);
@@ -272,34 +272,34 @@ async fn panics_do_not_keep_the_task_from_yielding() {
     }
 }
 
-/// After one has panicked, those that woke in the same turn are polled once, and not again.
+/// Those that never sleep are polled once each before anybody is polled twice, also around one that panics.
 #[tokio::test]
-async fn a_panic_polls_nobody_twice() {
-    let polls = Cell::new(0);
+async fn a_panic_leaves_the_turns_as_they_are() {
+    let turns = RefCell::new(Vec::new());
     let body = async |n: u32| {
-        if n == 5 {
-            yield_now().await;
-            panic!("the fifth");
-        }
+        let mut polls = 0;
         std::future::poll_fn(|cx| {
-            polls.set(polls.get() + 1);
             cx.waker().wake_by_ref();
-            match polls.get() < 20 {
-                true => Poll::<()>::Pending,
-                false => Poll::Ready(()),
+            polls += 1;
+            assert!(n != 2 || polls < 3, "in its third turn");
+            if n != 2 {
+                turns.borrow_mut().push(n);
+            }
+            match polls {
+                0..10 => Poll::<()>::Pending,
+                _ => Poll::Ready(()),
             }
         })
         .await;
         Ok::<_, ()>(())
     };
-    let watch = Watch::default();
-    let mut all = pin!(map(0..6, body).limit(6).collect_settled());
-    assert!(watch.poll(all.as_mut()).is_pending());
-    assert_eq!(polls.get(), 5);
-    yield_now().await;
-    assert!(poll_once(all.as_mut()).await.is_pending());
-    assert_eq!(polls.get(), 10);
-    yield_now().await;
-    assert!(poll_once(all.as_mut()).await.is_pending());
-    assert_eq!(polls.get(), 15);
+    let outcomes = map(0..5, body).limit(5).collect_settled().await;
+    assert!(outcomes[2].is_panicked());
+    let turns = turns.into_inner();
+    assert_eq!(turns.len(), 40);
+    for turn in turns.chunks(4) {
+        let mut turn = turn.to_vec();
+        turn.sort_unstable();
+        assert_eq!(turn, [0, 1, 3, 4]);
+    }
 }
