@@ -1,4 +1,4 @@
-//! How a piece of work ended: [`Outcome`], and [`settle`], which makes one of a future.
+//! How a piece of work ended: [`Outcome`], and [`settle()`], which makes one of a future.
 
 mod panic;
 mod settle;
@@ -120,7 +120,7 @@ impl FromStr for OutcomeKind {
 }
 
 impl<T, E> Outcome<T, E> {
-    /// Runs `future` to its end; the same as [`settle`].
+    /// Runs `future` to its end; the same as [`settle()`].
     ///
     /// ```
     /// # use settled::Outcome;

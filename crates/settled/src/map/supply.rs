@@ -216,3 +216,6 @@ impl<Src: Source> State<Src> {
         }
     }
 }
+
+#[cfg(all(test, loom))]
+mod models;

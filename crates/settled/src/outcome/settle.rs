@@ -1,4 +1,4 @@
-//! A future run to its outcome: [`settle`].
+//! A future run to its outcome: [`settle()`].
 
 use std::fmt;
 use std::future::Future;
@@ -32,7 +32,7 @@ pub fn settle<T, E, F: Future<Output = Result<T, E>>>(future: F) -> Settle<F> {
 }
 
 pin_project! {
-    /// The future of [`settle`].
+    /// The future of [`settle()`].
     #[must_use = "futures do nothing unless polled"]
     pub struct Settle<F> {
         #[pin]

@@ -492,3 +492,35 @@ fn a_limit_of_none_is_an_error() {
         "Map { limit: 3, unordered: true, .. }"
     );
 }
+
+/// In each poll, who runs comes before who is new, also where the poll before has left new ones waiting.
+#[tokio::test]
+async fn who_runs_comes_before_who_is_new() {
+    let (log, over) = (RefCell::new(Vec::new()), Cell::new(false));
+    let body = async |n: u32| {
+        log.borrow_mut().push(n);
+        if n == 0 {
+            poll_fn(|cx| {
+                log.borrow_mut().push(n);
+                cx.waker().wake_by_ref();
+                if over.get() {
+                    Poll::Ready(())
+                } else {
+                    Poll::Pending
+                }
+            })
+            .await;
+        }
+        over.set(n == 999);
+        Ok::<_, ()>(())
+    };
+    let mut all = pin!(map(0..1000, body).limit(2).for_each());
+    loop {
+        log.borrow_mut().clear();
+        let polled = poll_once(all.as_mut()).await;
+        assert_eq!(log.borrow()[0], 0);
+        if polled.is_ready() {
+            break;
+        }
+    }
+}
