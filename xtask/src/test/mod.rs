@@ -85,9 +85,9 @@ fn tests() -> Result<String, String> {
 
 /// Every interleaving of the primitives' models.
 fn models() -> Result<String, String> {
-    let test = ["test", "--package", "settled", "--release", "--test", "it"];
+    let test = ["test", "--package", "settled", "--release"];
     let mut command = cargo(&test);
-    command.args(["--", "--show-output"]);
+    command.args(["--lib", "--test", "it", "--", "--show-output"]);
     command
         .env("RUSTFLAGS", "--cfg loom")
         .env("CARGO_TARGET_DIR", target_dir().join("loom"));
