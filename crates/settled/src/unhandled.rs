@@ -131,7 +131,9 @@ pub fn on_unhandled(hook: impl Fn(&Unhandled<'_>) + Send + Sync + 'static) {
 
 /// Tells of an error that nobody took.
 pub(crate) fn rejected<E: 'static>(error: &E, origin: &Origin) {
-    let message = message_of(error).unwrap_or_else(|| std::any::type_name::<E>().to_owned());
+    // An error whose `Display` panics, or says that it failed, is told all the same.
+    let said = caught(|| message_of(error)).flatten();
+    let message = said.unwrap_or_else(|| std::any::type_name::<E>().to_owned());
     tell(&Unhandled {
         origin,
         kind: OutcomeKind::Rejected,
@@ -153,14 +155,23 @@ pub(crate) fn panicked(message: &str, payload: &(dyn Any + Send), origin: &Origi
 fn tell(failure: &Unhandled<'_>) {
     // Called without the lock: a hook may set another one.
     let hook = HOOK.read().unwrap_or_else(PoisonError::into_inner).clone();
-    // `AssertUnwindSafe`: what a panic may leave half done is the hook's own.
-    let told = catch_unwind(AssertUnwindSafe(|| match &hook {
+    // The hook is dropped in there as well: if it was replaced meanwhile, that is its end.
+    caught(move || match hook {
         Some(hook) => hook(failure),
         None => by_default(failure),
-    }));
-    if let Err(payload) = told {
-        // The panic has been shown by the panic hook. Its payload may panic again as it is dropped, so it is not.
-        std::mem::forget(payload);
+    });
+}
+
+/// Whatever `work` calls, its panic ends here.
+fn caught<R>(work: impl FnOnce() -> R) -> Option<R> {
+    // `AssertUnwindSafe`: what a panic may leave half done is the hook's own, or the error's.
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(value) => Some(value),
+        Err(payload) => {
+            // The panic has been shown by the panic hook. Its payload may panic again as it is dropped, so it is not.
+            std::mem::forget(payload);
+            None
+        }
     }
 }
 

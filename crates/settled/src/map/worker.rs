@@ -359,8 +359,17 @@ impl<Src: Source, F, T, E, K: Sink<T, E>> Drop for Hands<'_, Src, F, T, E, K> {
         if self.is_holder {
             supply.give_back(&mut self.batch);
         }
-        for item in self.batch.drain(..) {
-            supply.set_aside(item);
+        // Here they are only if the source has panicked behind them.
+        for (number, item) in self.batch.drain(..) {
+            if K::KEEPS_REST {
+                supply.set_aside((number, item));
+                continue;
+            }
+            drop(item);
+            sink.aborted(&mut self.hand, number, || {
+                let text = "the source of the items panicked";
+                Outcome::Cancelled(Reason::literal(ReasonKind::Failed, text))
+            });
         }
         if !K::KEEPS_REST {
             for (number, item) in supply.take_returned() {

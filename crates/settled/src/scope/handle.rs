@@ -2,13 +2,14 @@
 
 use std::fmt;
 use std::future::Future;
+use std::panic::{self, AssertUnwindSafe};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use super::current;
 use super::member::Member;
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, Panic};
 use crate::reason::{Reason, ReasonKind};
 use crate::sync::Lock;
 use crate::unhandled::{self, Origin};
@@ -133,13 +134,34 @@ impl<T, E> Settler<T, E> {
         &self.cell().origin
     }
 
-    /// The task is over.
+    /// The task is over. What nobody takes is dropped here, and a panic of its destructor is one of the task.
     pub(super) fn settle(&mut self, outcome: Outcome<T, E>) {
-        if let Some(cell) = self.cell.take() {
-            cell.hand_over(outcome);
-            cell.member.leave();
+        let Some(cell) = self.cell.take() else { return };
+        // Whatever panics on the way, nobody waits for a task that is over.
+        let _leaves = Leaves(&cell.member);
+        // `AssertUnwindSafe`: the slot was written, and let go of, before anything of somebody else's is called.
+        let handed_over = panic::catch_unwind(AssertUnwindSafe(|| cell.hand_over(outcome)));
+        if let Err(payload) = handed_over {
+            panicked(&Panic::new(payload), &cell.member, &cell.origin);
         }
     }
+}
+
+struct Leaves<'a>(&'a Member);
+
+impl Drop for Leaves<'_> {
+    fn drop(&mut self) {
+        self.0.leave();
+    }
+}
+
+/// The handle and the scope have a clone each. When both have let go of theirs, and neither has shown it to anybody, it is told.
+pub(super) fn panicked(panic: &Panic, member: &Member, origin: &Origin) {
+    let origin = origin.clone();
+    panic.or_else_unseen(move |message, payload| {
+        unhandled::panicked(message, payload, &origin);
+    });
+    member.registry.panicked(panic);
 }
 
 impl<T, E> Drop for Settler<T, E> {

@@ -15,9 +15,9 @@ use super::info::TaskInfo;
 use super::member::{Ear, Member};
 use super::registry::Registry;
 use crate::context::Context as Inherited;
-use crate::outcome::{Outcome, Panic, settle_by};
+use crate::outcome::{Outcome, settle_by};
 use crate::timeout::{Term, TimeoutError};
-use crate::unhandled::{self, Origin};
+use crate::unhandled::Origin;
 
 /// Makes `future` a task of the scope, which `spawn` is to start.
 #[track_caller]
@@ -87,8 +87,7 @@ impl<T, E, F: Future<Output = Result<T, E>>> Future for Task<T, E, F> {
         };
         let outcome = ready!(this.surroundings.enter(|| settle_by(this.body, poll)));
         if let Outcome::Panicked(panic) = &outcome {
-            tell_if_unseen(panic, this.settler.origin());
-            member.registry.panicked(panic);
+            handle::panicked(panic, member, this.settler.origin());
         }
         this.settler.settle(outcome);
         Poll::Ready(())
@@ -122,12 +121,4 @@ impl<F: Future> Future for Limited<F> {
             Some(term) => term.poll(cx, |cx| this.future.poll(cx)),
         }
     }
-}
-
-/// The handle and the scope have a clone each. When both have let go of theirs, and neither has shown it to anybody, it is told.
-fn tell_if_unseen(panic: &Panic, origin: &Origin) {
-    let origin = origin.clone();
-    panic.or_else_unseen(move |message, payload| {
-        unhandled::panicked(message, payload, &origin);
-    });
 }

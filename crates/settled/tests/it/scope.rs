@@ -8,8 +8,10 @@ mod stopping;
 
 use std::future::{pending, ready};
 use std::panic::AssertUnwindSafe;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use settled::{AbortController, Handle, Outcome, OutcomeKind, Reason, ReasonKind, Scope, settle};
@@ -38,6 +40,18 @@ pub(crate) fn why<T: std::fmt::Debug>(outcome: Outcome<T, ()>) -> Reason {
 /// The body of a task that must never be started.
 pub(crate) async fn polled() -> Never {
     unreachable!("it was polled")
+}
+
+/// What it gives, or `None` if it is pending still when all others have had many turns.
+async fn ended_soon<F: Future>(future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    for _ in 0..100 {
+        if let Poll::Ready(output) = poll_once(future.as_mut()).await {
+            return Some(output);
+        }
+        tokio::task::yield_now().await;
+    }
+    None
 }
 
 /// The join as an outcome, so that its panic can be looked at.
@@ -148,6 +162,52 @@ async fn a_panic_in_a_destructor_counts_as_well() {
     scope.abort("enough");
     assert_eq!(join(scope).await.kind(), OutcomeKind::Panicked);
     assert_eq!(probe([bad]).remove(0).kind(), OutcomeKind::Panicked);
+}
+
+/// What nobody takes is dropped by the task, and if that panics, it is a panic of the task: the join goes on with it, and does not
+/// wait for a task that never gets to its end.
+#[tokio::test]
+async fn a_value_that_nobody_takes_may_explode() {
+    for is_ignored in [false, true] {
+        for is_error in [false, true] {
+            let scope = Scope::new();
+            let sibling = scope.spawn(pending::<Never>());
+            let bad = scope.spawn(async move {
+                match is_error {
+                    false => Ok(DropBomb),
+                    true => Err(DropBomb),
+                }
+            });
+            match is_ignored {
+                false => drop(bad),
+                true => bad.ignore(),
+            }
+            let Some(ended) = ended_soon(join(scope)).await else {
+                panic!("the join hangs: ignored {is_ignored}, an error {is_error}");
+            };
+            assert_eq!(ended.kind(), OutcomeKind::Panicked);
+            assert_eq!(why(probe([sibling]).remove(0)).kind(), ReasonKind::Failed);
+        }
+    }
+}
+
+/// Whoever awaits a handle may have a waker that panics. That is loud, and no hang.
+#[tokio::test]
+async fn a_waker_that_panics_keeps_no_task_from_its_end() {
+    struct Hostile;
+    impl Wake for Hostile {
+        fn wake(self: Arc<Self>) {
+            panic!("the waker panicked")
+        }
+    }
+    let scope = Scope::new();
+    let mut handle = scope.spawn(async { Ok::<_, ()>(7) });
+    let waker = Waker::from(Arc::new(Hostile));
+    let polled = Pin::new(&mut handle).poll(&mut Context::from_waker(&waker));
+    assert!(polled.is_pending());
+    let ended = ended_soon(join(scope)).await;
+    assert_eq!(ended.expect("no hang").kind(), OutcomeKind::Panicked);
+    assert_eq!(probe([handle]).remove(0).fulfilled(), Some(7));
 }
 
 #[tokio::test]

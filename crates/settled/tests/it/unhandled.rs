@@ -339,6 +339,43 @@ async fn a_hook_that_panics_harms_nobody() {
     assert_eq!(kinds("panicking hook").len(), 2);
 }
 
+/// An error that can't say what it is is told by its type.
+#[tokio::test]
+async fn an_error_that_panics_or_fails_to_say_what_it_is_is_told_all_the_same() {
+    #[derive(Debug)]
+    struct Mute(bool);
+    impl std::fmt::Display for Mute {
+        fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            assert!(self.0, "on purpose");
+            Err(std::fmt::Error)
+        }
+    }
+    impl std::error::Error for Mute {}
+    type Boxed = Box<dyn std::error::Error + Send + Sync>;
+    listen();
+    let scope = Scope::new();
+    for fails in [true, false] {
+        let task = ready(Err::<(), Boxed>(Box::new(Mute(fails))));
+        drop(scope.named("mute").spawn(task));
+    }
+    scope.join().await;
+    let told = told("mute");
+    assert_eq!(told.len(), 2);
+    assert!(told.iter().all(|told| told.message.contains("dyn")));
+}
+
+/// There is no owner who could go on with it, so it is told.
+#[tokio::test]
+async fn a_value_that_explodes_without_an_owner_is_told() {
+    listen();
+    let scope = Scope::new();
+    let explosive = async { Ok::<_, ()>(crate::steps::DropBomb) };
+    drop(scope.named("explosive value").spawn(explosive));
+    scope.detach();
+    settled::drained().await;
+    assert_eq!(kinds("explosive value"), ["panicked"]);
+}
+
 #[tokio::test]
 async fn a_runtime_that_shuts_down_is_no_failure_of_its_tasks() {
     listen();

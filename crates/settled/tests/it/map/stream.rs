@@ -291,3 +291,25 @@ async fn it_says_how_far_it_is() {
     stream.next().await.unwrap().fulfilled().unwrap();
     assert_eq!(format!("{stream:?}"), "MapStream { delivered: 1, .. }");
 }
+
+/// Items come in batches where they take no time. Those that came before the source panicked have an outcome each, and then the panic
+/// goes on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_came_before_the_source_panicked_has_an_outcome() {
+    for pulled in [1, 2, 1000, 1001, 5000] {
+        let source = (0..).inspect(move |n| assert!(*n < pulled, "the source panicked"));
+        let mut stream = map(source, async |n: usize| Ok::<_, ()>(n))
+            .limit(100)
+            .spawned()
+            .stream();
+        let taken = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&taken);
+        let all = tokio::spawn(async move {
+            while stream.next().await.is_some() {
+                count.fetch_add(1, Ordering::SeqCst);
+            }
+        });
+        assert!(all.await.unwrap_err().is_panic());
+        assert_eq!(taken.load(Ordering::SeqCst), pulled);
+    }
+}
