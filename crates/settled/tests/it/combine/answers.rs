@@ -182,6 +182,7 @@ fn an_error_of_all_says_how_many_and_the_first() {
     };
     assert_eq!(say(&["a"]).to_string(), "a");
     assert_eq!(say(&["a", "b"]).to_string(), "all 2 failed; the first: a");
+    assert_eq!(say(&["a", "b"]).errors(), ["a", "b"]);
     assert_eq!(say(&["a", "b"]).into_errors(), ["a", "b"]);
 }
 

@@ -13,7 +13,10 @@ async fn the_end_does_not_wait_for_what_is_behind_it() {
     let body = |n: u32| async move {
         match n {
             3 => {
-                yield_now().await;
+                // Until those behind it run as well.
+                for _ in 0..20 {
+                    yield_now().await;
+                }
                 Ok::<_, String>(None)
             }
             4.. => pending().await,
@@ -145,6 +148,18 @@ async fn a_failure_before_the_end_accounts_up_to_the_end() {
         partial.rest.collect::<Vec<_>>(),
         (3..10).collect::<Vec<_>>()
     );
+}
+
+/// A worker that holds a batch when it comes to the end hands back what it has not started.
+#[tokio::test]
+async fn a_batch_with_the_end_in_its_midst_comes_back() {
+    for end in 0..50 {
+        let body = move |n: u32| async move { Ok::<_, ()>((n < end).then_some(n)) };
+        let map = map_while(0..100, body).spawned();
+        let partial = map.collect_partial().await;
+        assert_eq!(partial.outcomes.len(), end as usize);
+        assert_eq!(Vec::from_iter(partial.rest), Vec::from_iter(end + 1..100));
+    }
 }
 
 /// Neither the map nor the rest ask a source that has ended.

@@ -267,6 +267,35 @@ async fn only_who_wakes_is_polled() {
     assert_eq!(watch.kept(), 0);
 }
 
+/// Who wakes while it is polled has its next turn in the same poll of the task, for a while. Then the task comes again.
+#[tokio::test]
+async fn who_wakes_at_once_has_some_more_turns() {
+    let polls = Cell::new(0);
+    let restless = async |until: usize| {
+        poll_fn(|cx| {
+            polls.set(polls.get() + 1);
+            cx.waker().wake_by_ref();
+            match polls.get() < until {
+                true => Poll::Pending,
+                false => Poll::Ready(()),
+            }
+        })
+        .await;
+        Ok::<_, ()>(())
+    };
+    let watch = Watch::default();
+    assert!(watch.poll(pin!(map([40], restless).for_each())).is_ready());
+    polls.set(0);
+    let mut all = pin!(map([1000], restless).for_each());
+    // One when it is started, 64 that were woken.
+    for expected in [65, 129, 193] {
+        let woken = watch.woken();
+        assert!(watch.poll(all.as_mut()).is_pending());
+        assert_eq!(polls.get(), expected);
+        assert!(watch.woken() > woken, "the task comes again");
+    }
+}
+
 /// A slot that is used again is woken by the waker of whoever had it before: that harms nobody.
 #[tokio::test]
 async fn an_old_waker_harms_nobody() {
@@ -309,6 +338,32 @@ async fn other_tasks_have_their_turn() {
         polls += 1;
     }
     assert_eq!(polls, 4);
+}
+
+/// After a turn that was full of new ones, those that woke meanwhile come before newer ones.
+#[tokio::test]
+async fn who_woke_comes_before_who_is_new() {
+    let (polled, slow) = (RefCell::new(Vec::new()), RefCell::new(None));
+    let body = async |n: usize| {
+        poll_fn(|cx| {
+            polled.borrow_mut().push(n);
+            match n == 0 && slow.borrow().is_none() {
+                true => {
+                    *slow.borrow_mut() = Some(cx.waker().clone());
+                    Poll::Pending
+                }
+                false => Poll::Ready(()),
+            }
+        })
+        .await;
+        Ok::<_, ()>(())
+    };
+    let mut all = pin!(map(0..1000, body).limit(10).for_each());
+    assert!(poll_once(all.as_mut()).await.is_pending());
+    assert_eq!(*polled.borrow(), Vec::from_iter(0..256));
+    slow.borrow().as_ref().unwrap().wake_by_ref();
+    assert!(poll_once(all.as_mut()).await.is_pending());
+    assert_eq!(polled.borrow()[255..258], [255, 0, 256]);
 }
 
 /// Who has always something to do, and uses up what tokio lets a task do in one go, starves neither those beside it nor the
