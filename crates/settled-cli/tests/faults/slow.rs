@@ -10,7 +10,7 @@ use rustix::process::Signal;
 
 use crate::ledger::{committed, newest};
 use crate::memory::finish_measured;
-use crate::rig::{Cases, Dir, finish, run, settled, signal, start, until};
+use crate::rig::{Cases, Dir, finish, run, settled, signal, start, until, within};
 
 /// Nobody reads standard output for longer than a job may take: that is nobody's time-out, and every line arrives.
 #[test]
@@ -97,7 +97,9 @@ fn a_list_that_stays_silent_does_not_hold_up_the_end() {
         for half in ["", "half a line"] {
             let dir = Dir::new();
             let ledger = dir.arg("ledger");
-            let mut command = settled(&["run", "-o", &ledger, "--", "echo"]);
+            // Whoever runs the tests may ignore some of them, as `nohup` does.
+            let heard = ["env", "--default-signal=INT,TERM,HUP"];
+            let mut command = within(&heard, &["run", "-o", &ledger, "--", "echo"]);
             let mut child = start(command.stdin(Stdio::piped()));
             let mut list = child.stdin.take().expect("a pipe");
             write!(list, "one\n{half}").expect("a pipe");
