@@ -298,7 +298,11 @@ async fn a_panic_polls_nobody_twice() {
     for (mut round, all) in before
         .chunks(5)
         .map(|round| (round.to_vec(), [0, 1, 2, 3, 4].as_slice()))
-        .chain(after.chunks(4).map(|round| (round.to_vec(), [0, 1, 3, 4].as_slice())))
+        .chain(
+            after
+                .chunks(4)
+                .map(|round| (round.to_vec(), [0, 1, 3, 4].as_slice())),
+        )
     {
         round.sort_unstable();
         assert_eq!(round, all, "{polls:?}");
