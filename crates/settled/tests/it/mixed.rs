@@ -120,36 +120,38 @@ fn what_a_thread_forgets_to_drop_is_dropped_with_it() {
         static LEFT: RefCell<Vec<Box<dyn Any>>> = const { RefCell::new(Vec::new()) };
     }
     let (runtime, alive) = (threads(2), Alive::default());
-    std::thread::scope(|thread| {
-        thread.spawn(|| {
-            let _inside = runtime.enter();
-            let scope = Scope::new();
-            let forever = || {
-                let mine = alive.clone();
-                async move {
-                    let _mine = mine;
-                    pending::<Result<(), ()>>().await
-                }
-            };
-            let handle = scope.spawn(forever());
-            let items = [forever(), forever()];
-            let stream = map(items, |item| item).limit(2).spawned().stream();
-            let mut limited = Box::pin(timeout(Duration::from_secs(600), forever()));
-            let mut heard = Box::pin(AbortController::new().signal().aborted());
-            runtime.block_on(async {
-                assert!(poll_once(limited.as_mut()).await.is_pending());
-                assert!(poll_once(heard.as_mut()).await.is_pending());
-            });
-            let left: [Box<dyn Any>; 5] = [
-                Box::new(handle),
-                Box::new(scope),
-                Box::new(stream),
-                Box::new(limited),
-                Box::new(heard),
-            ];
-            LEFT.with_borrow_mut(|all| all.extend(left));
+    let (inside, theirs) = (runtime.handle().clone(), alive.clone());
+    // No scoped thread: of those nobody waits for the end of their variables.
+    let thread = std::thread::spawn(move || {
+        let alive = theirs;
+        let _inside = inside.enter();
+        let scope = Scope::new();
+        let forever = || {
+            let mine = alive.clone();
+            async move {
+                let _mine = mine;
+                pending::<Result<(), ()>>().await
+            }
+        };
+        let handle = scope.spawn(forever());
+        let items = [forever(), forever()];
+        let stream = map(items, |item| item).limit(2).spawned().stream();
+        let mut limited = Box::pin(timeout(Duration::from_secs(600), forever()));
+        let mut heard = Box::pin(AbortController::new().signal().aborted());
+        inside.block_on(async {
+            assert!(poll_once(limited.as_mut()).await.is_pending());
+            assert!(poll_once(heard.as_mut()).await.is_pending());
         });
+        let left: [Box<dyn Any>; 5] = [
+            Box::new(handle),
+            Box::new(scope),
+            Box::new(stream),
+            Box::new(limited),
+            Box::new(heard),
+        ];
+        LEFT.with_borrow_mut(|all| all.extend(left));
     });
+    thread.join().unwrap();
     runtime.block_on(drained());
     assert_eq!(alive.others(), 0);
 }
