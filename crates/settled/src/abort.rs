@@ -149,6 +149,9 @@ impl AbortSignal {
     /// A signal that fires as soon as one of `signals` does, with that one's reason. Of several that have fired, the first
     /// one counts; of none at all, it never fires.
     ///
+    /// It listens to each of them by itself, also to those that they are made of. So make one of all: a chain in which each is made
+    /// of the one before and one more takes memory with the square of its length.
+    ///
     /// ```
     /// use settled::{AbortController, AbortSignal};
     ///

@@ -53,7 +53,7 @@ impl Unhandled<'_> {
     }
 
     /// What the panic said; of an error, what it says where it is a text or an error of the standard library, boxed errors
-    /// included, and else the name of its type.
+    /// included, and else, or if its `Display` panics or fails, the name of its type.
     #[must_use]
     pub fn message(&self) -> &str {
         self.message

@@ -28,7 +28,8 @@ impl AbortSignal {
     /// A token that is cancelled when this fires, for code that knows tokio-util's tokens. Cancelling it does nothing to this.
     ///
     /// For a signal that is made of several, or that has a [`timeout`](Self::timeout) in it, it starts a task, which ends when the signal
-    /// fires or the token is cancelled; for all others it needs none.
+    /// fires or the token is cancelled; for all others it needs none. A token can't tell when nobody holds it any more: cancel one that is no
+    /// longer needed, or the task waits for as long as its runtime lives.
     ///
     /// ```
     /// let controller = settled::AbortController::new();

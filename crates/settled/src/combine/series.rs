@@ -11,6 +11,9 @@ use super::settlement::Settlement;
 use super::tuple::*;
 use super::{Iter, Tuple, unnamed};
 
+/// After so many steps in one poll the other tasks have their turn.
+const TURN: usize = 256;
+
 /// What [`series`](series()) takes: an iterator of futures, or a tuple of them. Their outputs are [`Settlement`]s.
 pub trait Series<Kind> {
     /// The values: a `Vec`, or a tuple.
@@ -39,6 +42,9 @@ pub trait Series<Kind> {
 ///
 /// # Cancel safety
 /// Dropping it drops the step that runs, and those that were not started.
+///
+/// # Fairness
+/// After 256 steps of an iterator in one poll the other tasks of the runtime have their turn.
 ///
 /// ```
 /// use settled::series;
@@ -101,7 +107,7 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        loop {
+        for _ in 0..TURN {
             if let Some(step) = this.step.as_mut().as_pin_mut() {
                 let settlement = ready!(step.poll(cx));
                 this.step.set(None);
@@ -122,6 +128,8 @@ where
                 }
             }
         }
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 }
 

@@ -17,7 +17,8 @@ use crate::unhandled::{self, Origin};
 /// A task of a [`Scope`](crate::Scope); as a future, its [`Outcome`].
 ///
 /// Dropping it does nothing to the task. If that fails, or has failed, nobody will have looked at its outcome, and the hook of
-/// [`on_unhandled`](crate::on_unhandled) hears of it; [`ignore`](Self::ignore) says that nobody needs to.
+/// [`on_unhandled`](crate::on_unhandled) hears of it; [`ignore`](Self::ignore) says that nobody needs to. A value that is not taken is dropped
+/// with the handle, or by the task if that is gone, where a destructor that panics is a panic of the task.
 ///
 /// # Cancel safety
 /// It may be polled now and then: awaiting `&mut handle` in a `timeout` loses nothing.

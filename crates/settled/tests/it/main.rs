@@ -20,6 +20,8 @@ mod loom;
 #[cfg(not(loom))]
 mod map;
 #[cfg(not(loom))]
+mod mixed;
+#[cfg(not(loom))]
 mod outcome;
 #[cfg(not(loom))]
 mod rate_limit;

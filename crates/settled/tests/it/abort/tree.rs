@@ -1,6 +1,8 @@
 //! Trees that are deep, and trees that meet again.
 
 use std::pin::pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Wake, Waker};
 
 use settled::{AbortController, AbortSignal};
 use tokio::time::advance;
@@ -109,5 +111,47 @@ async fn sources_of_all_kinds_fire_in_their_order() {
             }
             advance(MS).await;
         }
+    }
+}
+
+/// An abort calls wakers, and a waker may do what it likes with the very tree that is being aborted.
+#[test]
+fn a_waker_may_touch_the_tree_that_wakes_it() {
+    type Deed = Box<dyn FnOnce(AbortSignal, AbortController) + Send>;
+    struct Meddler(Mutex<Option<(Deed, AbortSignal, AbortController)>>);
+    impl Wake for Meddler {
+        fn wake(self: Arc<Self>) {
+            let Some((deed, top, child)) = self.0.lock().unwrap().take() else {
+                return;
+            };
+            deed(top, child);
+        }
+    }
+    let deeds: [Deed; 5] = [
+        Box::new(|top, child| assert!(top.is_aborted() && child.signal().is_aborted())),
+        Box::new(|top, child| {
+            assert!(top.child().signal().is_aborted());
+            assert!(child.signal().child().signal().is_aborted());
+        }),
+        Box::new(|_, child| drop(child)),
+        Box::new(|_, child| assert!(!child.abort("too late"))),
+        Box::new(|top, child| {
+            assert!(
+                AbortSignal::any([top, child.signal()])
+                    .to_token()
+                    .is_cancelled()
+            );
+        }),
+    ];
+    for deed in deeds {
+        let top = AbortController::new();
+        let child = top.signal().child();
+        let mut aborted = Box::pin(child.signal().aborted());
+        let meddler = Meddler(Mutex::new(Some((deed, top.signal(), child))));
+        let waker = Waker::from(Arc::new(meddler));
+        let mut cx = Context::from_waker(&waker);
+        assert!(aborted.as_mut().poll(&mut cx).is_pending());
+        assert!(top.abort("enough"));
+        assert!(aborted.as_mut().poll(&mut cx).is_ready());
     }
 }

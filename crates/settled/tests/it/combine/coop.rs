@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicIsize, AtomicUsize, Ordering};
 use std::task::Poll;
 
-use settled::{all, all_settled, any, race};
+use settled::{all, all_settled, any, race, series};
 use tokio::task::coop::{consume_budget, has_budget_remaining};
+
+use crate::steps::poll_once;
 
 /// Is ready whenever it may be, and so ends a poll only when the task has to let others run.
 async fn greedy(rest: &AtomicIsize) -> Result<(), ()> {
@@ -136,4 +138,20 @@ async fn restless_children_let_other_tasks_run() {
         all(restless).await.unwrap();
         task.await.unwrap();
     }
+}
+
+/// Steps that never wait would keep the task for themselves, and a limit around them would never be looked at.
+#[tokio::test]
+async fn a_series_without_end_lets_others_have_their_turn() {
+    let mut steps = 0;
+    {
+        let endless = series(std::iter::repeat_with(|| {
+            steps += 1;
+            std::future::ready(Ok::<_, ()>(()))
+        }));
+        assert!(poll_once(std::pin::pin!(endless)).await.is_pending());
+    }
+    assert_eq!(steps, 256);
+    let values = series((0..1000).map(|n| std::future::ready(Ok::<_, ()>(n)))).await;
+    assert_eq!(values.unwrap(), Vec::from_iter(0..1000));
 }
