@@ -26,9 +26,12 @@ pub(crate) use term::Term;
 /// Gives `future` at most the time `limit`.
 ///
 /// A future that is ready at its first poll costs neither a look at the clock nor a timer, and its value is never late, not even
-/// with a limit of zero. The time runs from the end of that first poll. From then on the clock is looked at when there is a value,
-/// so that what comes late is late (and dropped), also where the task was held up and could not look in time, or computed for too
-/// long itself; at the very instant of the limit a value that is ready still wins. A limit past what the clock can say is none.
+/// with a limit of zero. The time runs from the end of that first poll. From then on the clock is looked at *before* the
+/// future, so that what comes late is late, also where the task was held up and could not look in time; at the very instant
+/// of the limit a value that is ready still wins. A limit past what the clock can say is none.
+///
+/// No value is ever thrown away: past the limit the future is not polled, so whoever awaits `&mut future` in a timeout can go on with
+/// it. What a single poll computes for too long is therefore in time, as nobody can know before it has the value.
 ///
 /// The future is dropped before the error is returned.
 ///
@@ -62,8 +65,7 @@ pub fn timeout<F: Future>(limit: Duration, future: F) -> Timeout<F> {
 
 /// Gives `future` the time until `at`.
 ///
-/// As [`timeout`], but the clock is looked at before the first poll already: past the deadline, `future` is never polled. And what is
-/// ready past it is late in the first poll, too.
+/// As [`timeout`], but the clock is looked at before the first poll already: past the deadline, `future` is never polled.
 ///
 /// # Errors
 /// [`TimeoutError`], if the time was up.

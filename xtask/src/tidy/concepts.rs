@@ -22,9 +22,10 @@ const NO_TEST_FILE: [(&str, &str); 5] = [
 ];
 
 /// Test files of the library that are a kind of proof and no concept.
-const PROOFS: [(&str, &str); 3] = [
+const PROOFS: [(&str, &str); 4] = [
     ("auto_traits", "Send, Sync and Unpin of everything public"),
     ("loom", "models"),
+    ("mixed", "concepts inside of each other"),
     (
         "steps",
         "drops a future at every step, for the tests of the concepts",

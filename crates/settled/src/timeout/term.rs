@@ -55,8 +55,7 @@ impl Term {
         self.limit
     }
 
-    /// Polls by `poll`, within the limit. What is ready when the time is up is late, but in the first poll of a limit that runs from
-    /// then on.
+    /// Polls by `poll`, within the limit. `poll` is not called once the time is up.
     #[inline]
     pub(crate) fn poll<R>(
         &mut self,
@@ -64,25 +63,17 @@ impl Term {
         poll: impl FnOnce(&mut Context<'_>) -> Poll<R>,
     ) -> Poll<Result<R, TimeoutError>> {
         let late = TimeoutError { limit: self.limit };
-        let (at, now) = match self.end {
+        let now = match self.end {
             End::At(at) => {
-                let is_first = self.timer.is_none();
-                if is_first && Instant::now() > at {
+                let now = Instant::now();
+                if now > at {
                     return Poll::Ready(Err(late));
                 }
-                let within = Within::at(at);
-                let polled = poll(cx);
-                drop(within);
-                match polled {
-                    // Not before the poll, which may have taken long itself.
-                    Poll::Ready(_) if Instant::now() > at => return Poll::Ready(Err(late)),
-                    Poll::Ready(value) => return Poll::Ready(Ok(value)),
-                    Poll::Pending if is_first => (at, Instant::now()),
-                    // The timer knows.
-                    Poll::Pending => {
-                        return poll_timer(&mut self.timer, at, cx).map(|()| Err(late));
-                    }
+                let _within = Within::at(at);
+                if let Poll::Ready(value) = poll(cx) {
+                    return Poll::Ready(Ok(value));
                 }
+                now
             }
             End::After(limit) => {
                 let within = Within::begun(limit);
@@ -94,16 +85,14 @@ impl Term {
                 }
                 let now = asked.unwrap_or_else(Instant::now);
                 self.end = End::of(limit, now);
-                match self.end {
-                    End::At(at) => (at, now),
-                    End::After(_) | End::Never => return Poll::Pending,
-                }
+                now
             }
             End::Never => return poll(cx).map(Ok),
         };
-        match now < at {
-            true => poll_timer(&mut self.timer, at, cx).map(|()| Err(late)),
-            false => Poll::Ready(Err(late)),
+        match self.end {
+            End::At(at) if now < at => poll_timer(&mut self.timer, at, cx).map(|()| Err(late)),
+            End::At(_) => Poll::Ready(Err(late)),
+            End::After(_) | End::Never => Poll::Pending,
         }
     }
 
