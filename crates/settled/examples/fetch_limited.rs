@@ -49,7 +49,7 @@ pub(crate) async fn run() -> io::Result<(Vec<String>, usize)> {
 
     let lines = lines.collect();
     // The API has a second to end what it does; it has nothing to do any more.
-    api.shut_down("that is all", Duration::from_secs(1)).await;
+    api.shutdown("that is all", Duration::from_secs(1)).await;
     let most = served.await.into_result().map_err(io::Error::other)?;
     Ok((lines, most))
 }

@@ -73,7 +73,7 @@ pub(crate) async fn run() -> Option<u32> {
         println!("running: {task}");
     }
     let reason = Reason::new(ReasonKind::Interrupted).message("closing time");
-    for late in scope.shut_down(reason, 20 * STEP).await {
+    for late in scope.shutdown(reason, 20 * STEP).await {
         println!("dropped after the grace: {late}");
     }
 

@@ -35,7 +35,7 @@ use registry::Registry;
 /// - Each task gives a [`Handle`], which settles exactly once, whatever happens to the task or to its runtime.
 ///   Dropping a handle does nothing to its task, which belongs to the scope; [`Handle::abort`] stops a single one.
 /// - [`abort`](Self::abort) stops all: each is dropped at the `.await` where it stands, and settles as cancelled.
-///   [`shut_down`](Self::shut_down) asks first, and gives them some time.
+///   [`shutdown`](Self::shutdown) asks first, and gives them some time.
 /// - A task that panics settles as panicked; its siblings are aborted, and the join goes on with the panic once they are gone.
 ///   An error stops nobody: it is the handle's, and if that was dropped, [`on_unhandled`](crate::on_unhandled) hears of it.
 /// - Dropping the scope without joining it aborts. What can't be gone at once is waited for by the scope around it: the
@@ -71,7 +71,7 @@ impl Default for Scope {
 
 impl Scope {
     /// A scope of its own. Made in a task of another scope, it is below that: it is told when that one is
-    /// [shut down](Self::shut_down), and is that one's to wait for when it is dropped.
+    /// [shut down](Self::shutdown), and is that one's to wait for when it is dropped.
     pub fn new() -> Self {
         Self::below(&AbortSignal::never())
     }
@@ -270,13 +270,13 @@ impl Scope {
     /// });
     /// let deaf = scope.named("deaf").spawn(std::future::pending::<Result<(), ()>>());
     ///
-    /// let dropped = scope.shut_down("closing time", Duration::from_secs(5)).await;
+    /// let dropped = scope.shutdown("closing time", Duration::from_secs(5)).await;
     /// assert_eq!(dropped[0].name(), Some("deaf"));
     /// assert_eq!(polite.await.fulfilled(), Some("said good-bye"));
     /// assert!(deaf.await.is_cancelled());
     /// # });
     /// ```
-    pub async fn shut_down(self, reason: impl Into<Reason>, grace: Duration) -> Vec<TaskInfo> {
+    pub async fn shutdown(self, reason: impl Into<Reason>, grace: Duration) -> Vec<TaskInfo> {
         let reason = reason.into();
         let registry = Arc::clone(self.registry());
         registry.tell(&reason);

@@ -104,7 +104,7 @@ fn a_runtime_may_go_in_the_midst_of_maps_in_scopes() {
         crate::scope::runtime().block_on(async {
             match round % 2 {
                 0 => scope.join().await,
-                _ => drop(scope.shut_down("enough", MICRO).await),
+                _ => drop(scope.shutdown("enough", MICRO).await),
             }
         });
         probe(handles);
@@ -210,7 +210,7 @@ fn made(mut rng: Rng, parts: Vec<Work>) -> Work {
             let tasks = parts.into_iter().map(|part| scope.spawn(part));
             tasks.for_each(settled::Handle::ignore);
             if is_even {
-                return Ok(scope.shut_down("enough", 100 * MICRO).await.len());
+                return Ok(scope.shutdown("enough", 100 * MICRO).await.len());
             }
             Ok(6)
         }),

@@ -49,7 +49,7 @@ async fn a_shut_down_lets_tasks_end_and_drops_them_after_the_grace() {
     });
     yield_now().await;
     let start = Instant::now();
-    let late = scope.shut_down(ReasonKind::Interrupted, 100 * MS).await;
+    let late = scope.shutdown(ReasonKind::Interrupted, 100 * MS).await;
     assert_eq!(start.elapsed(), 100 * MS);
     assert_eq!(late.len(), 2);
     assert!(late.iter().any(|task| task.name() == Some("deaf")));
@@ -67,13 +67,13 @@ async fn a_shut_down_is_over_as_soon_as_all_have_ended() {
     let (scope, cleaned) = (Scope::new(), Arc::new(AtomicUsize::new(0)));
     polite(&scope, 10 * MS, &cleaned).ignore();
     let start = Instant::now();
-    assert!(scope.shut_down("enough", Duration::MAX).await.is_empty());
+    assert!(scope.shutdown("enough", Duration::MAX).await.is_empty());
     assert_eq!(
         (start.elapsed(), cleaned.load(Ordering::SeqCst)),
         (10 * MS, 1)
     );
     // Nobody is there: no clock, no timer.
-    assert!(Scope::new().shut_down("enough", MS).await.is_empty());
+    assert!(Scope::new().shutdown("enough", MS).await.is_empty());
     assert_eq!(start.elapsed(), 10 * MS);
 }
 
@@ -83,7 +83,7 @@ async fn a_grace_of_zero_is_an_abort() {
     let handle = polite(&scope, Duration::ZERO, &cleaned);
     yield_now().await;
     let start = Instant::now();
-    assert_eq!(scope.shut_down("now", Duration::ZERO).await.len(), 1);
+    assert_eq!(scope.shutdown("now", Duration::ZERO).await.len(), 1);
     assert_eq!(start.elapsed(), Duration::ZERO);
     // The value of a task that is woken by the signal and ready wins, as always.
     drop(handle);
@@ -119,7 +119,7 @@ async fn a_shut_down_is_heard_at_every_depth() {
     for _ in 0..10 {
         yield_now().await;
     }
-    assert!(scope.shut_down("closing time", 50 * MS).await.is_empty());
+    assert!(scope.shutdown("closing time", 50 * MS).await.is_empty());
     assert_eq!(heard.load(Ordering::SeqCst), 6);
 }
 
@@ -137,7 +137,7 @@ async fn a_panic_while_shutting_down_comes_out_of_it() {
         })
         .ignore();
     let sibling = scope.spawn(pending::<Never>());
-    let outcome = settle(async { Ok::<_, ()>(scope.shut_down("enough", 100 * MS).await) });
+    let outcome = settle(async { Ok::<_, ()>(scope.shutdown("enough", 100 * MS).await) });
     assert!(outcome.await.is_panicked());
     assert_eq!(why(probe([sibling]).remove(0)).kind(), ReasonKind::Failed);
 }
@@ -168,7 +168,7 @@ async fn a_shut_down_dropped_at_any_step_leaves_nothing_behind() {
                     .ignore();
                 yield_now().await;
             }
-            scope.shut_down("enough", 2 * MS).await;
+            scope.shutdown("enough", 2 * MS).await;
         },
         async |_, _| advance(MS).await,
         async |world, polls| {

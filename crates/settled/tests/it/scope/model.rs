@@ -148,7 +148,7 @@ fn tree(world: &Arc<World>, mut rng: Rng, depth: usize, attached: bool) -> Recur
                     scope.abort("enough");
                     scope.join().await;
                 }
-                3 => drop(scope.shut_down("enough", rng.u32(..5) * MS).await),
+                3 => drop(scope.shutdown("enough", rng.u32(..5) * MS).await),
                 4 => {
                     let _late = settled::timeout(3 * MS, scope.join()).await;
                 }
@@ -218,7 +218,7 @@ async fn one(mut rng: Rng, name: String) {
     if rng.bool() {
         yield_now().await;
     }
-    let ended = settle(async { Ok::<_, ()>(outer.shut_down("the end", 15 * MS).await) }).await;
+    let ended = settle(async { Ok::<_, ()>(outer.shutdown("the end", 15 * MS).await) }).await;
     assert!(ended.is_fulfilled() || ended.is_panicked());
     assert_eq!(
         world.attached.others(),

@@ -226,7 +226,7 @@ async fn to_wait_for_oneself_is_an_error_and_no_hang() {
     assert_eq!(message(joins.await), ITSELF);
 
     let shuts = its_own(|scope| async move {
-        scope.shut_down("enough", 10 * MS).await;
+        scope.shutdown("enough", 10 * MS).await;
     });
     assert_eq!(message(shuts.await), ITSELF);
 
