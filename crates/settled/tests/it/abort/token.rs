@@ -24,6 +24,21 @@ async fn a_cancelled_token_aborts_what_is_below() {
     assert_eq!(text(&below), text(&signal));
 }
 
+/// A token tells nobody here when it is cancelled, so whoever has looked before has to look again.
+#[test]
+fn a_cancelled_token_is_seen_by_who_has_looked_before() {
+    // Aborts of other tests make everybody look again; they leave some of these rounds alone.
+    for _ in 0..100 {
+        let token = CancellationToken::new();
+        let alone = AbortSignal::from(token.clone());
+        let below = AbortSignal::from(token.clone()).child().signal();
+        let signals = [alone, below];
+        assert!(!signals.iter().any(AbortSignal::is_aborted));
+        token.cancel();
+        assert!(signals.iter().all(AbortSignal::is_aborted));
+    }
+}
+
 #[tokio::test]
 async fn an_abort_does_not_cancel_the_token_that_it_came_from() {
     let token = CancellationToken::new();
