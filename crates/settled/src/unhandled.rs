@@ -168,8 +168,10 @@ fn caught<R>(work: impl FnOnce() -> R) -> Option<R> {
     match catch_unwind(AssertUnwindSafe(work)) {
         Ok(value) => Some(value),
         Err(payload) => {
-            // The panic has been shown by the panic hook. Its payload may panic again as it is dropped, so it is not.
-            std::mem::forget(payload);
+            // The panic has been shown by the panic hook. Its payload may panic again as it is dropped, and what that leaves is left.
+            if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+                std::mem::forget(again);
+            }
             None
         }
     }
