@@ -168,10 +168,14 @@ fn caught<R>(work: impl FnOnce() -> R) -> Option<R> {
     match catch_unwind(AssertUnwindSafe(work)) {
         Ok(value) => Some(value),
         Err(payload) => {
-            // The panic has been shown by the panic hook. Its payload may panic again as it is dropped, and what that leaves is left.
-            if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
-                std::mem::forget(again);
+            // The panic has been shown by the panic hook. Its payload may panic again as it is dropped, and so may the payload of that;
+            // who does that without an end is left.
+            let mut left = Some(payload);
+            for _ in 0..8 {
+                let Some(payload) = left.take() else { break };
+                left = catch_unwind(AssertUnwindSafe(|| drop(payload))).err();
             }
+            std::mem::forget(left);
             None
         }
     }

@@ -279,27 +279,6 @@ async fn maps_nest() {
     assert_eq!(again.collect().await.unwrap(), (0..50).collect::<Vec<_>>());
 }
 
-/// A body that never waits, and takes long, holds up nobody but its own task.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_a_batch_has_left_is_given_to_who_is_free() {
-    // Two of these can only end together, and each holds its thread.
-    let meeting = Arc::new(std::sync::Barrier::new(2));
-    let body = move |n: usize| {
-        let meeting = Arc::clone(&meeting);
-        async move {
-            match n {
-                0..1000 => {}
-                // By now one of the two has a batch.
-                1000..1010 => std::thread::sleep(Duration::from_millis(2)),
-                _ => drop(meeting.wait()),
-            }
-            Ok::<_, ()>(n)
-        }
-    };
-    let all = map(0..1020, body).limit(2).spawned().collect();
-    assert_eq!(all.await.unwrap().len(), 1020);
-}
-
 /// Nothing was done, and that is what it says: a runtime that is gone is not an empty list.
 #[test]
 fn a_runtime_that_is_gone_is_no_success() {
